@@ -1,0 +1,204 @@
+"""A path in; a Checkpoint out, which knows every tensor and reads one when asked.
+
+The parts (files) are joined under one set of names, and a prefix that a training wrapper put before all of the names
+is taken off: one network has one set of names, however it was saved.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from wembed.checkpoint.carriers import recognise_carrier
+from wembed.checkpoint.dtypes import STORAGE, Array, to_values
+from wembed.checkpoint.header import Header, TensorInfo, read_header
+from wembed.checkpoint.layouts import Layout, find_layout
+from wembed.checkpoint.part import Part
+from wembed.checkpoint.pickles import read_pickle
+from wembed.errors import CheckpointRefusedError
+
+WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The weights of one network on disk; tensors are read one at a time.
+
+    Args:
+        path: what was opened.
+        files: the data files.
+        tensors: what each tensor is, by name, in the file's order.
+        metadata: text beside the weights: safetensors metadata, or the scalars of a pickle.
+        config: the config.json of the folder, else {}.
+        prefix: what was taken off the front of every name; `prefix + name` is the name in the file.
+        notices: what was unwrapped, stripped or left out, as short phrases.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    tensors: dict[str, TensorInfo]
+    metadata: dict[str, str]
+    config: dict[str, object]
+    prefix: str
+    notices: tuple[str, ...]
+    _owners: Mapping[str, Part] = field(repr=False)
+
+    @property
+    def parameters(self) -> int:
+        """Number of elements in all floating-point tensors."""
+        return sum(info.size for info in self.tensors.values() if info.is_floating)
+
+    def read(self, name: str) -> Array:
+        """Gives the values of a tensor.
+
+        The array is the caller's: writing to it never changes the file.
+
+        Returns:
+            Shape as in `tensors[name]`; float32 for floats of 8, 16 and 32 bits, float64 for F64, else as stored.
+
+        Raises:
+            CheckpointRefusedError: if a floating-point tensor holds a NaN or an infinity.
+        """
+        info = self.tensors[name]
+        values = to_values(info.dtype, self.read_stored(name))
+        if info.is_floating:
+            _check_finite(values, name, self.path)
+        return values
+
+    def read_stored(self, name: str) -> Array:
+        """Gives a tensor's elements as they lie in the file, whether finite or not.
+
+        Returns:
+            Shape as in `tensors[name]`; BF16 as uint16, 8-bit floats as uint8, else the native dtype.
+
+        Raises:
+            CheckpointRefusedError: if the file has become shorter since it was opened.
+        """
+        return self._owners[name].read(self.prefix + name)
+
+    def content_hash(self) -> str:
+        """Gives the sha256 of the weights: names, dtypes, shapes and bytes.
+
+        It does not depend on the order of the tensors, metadata, sharding, file format or wrapper prefix.
+        """
+        digest = hashlib.sha256()
+        for name in sorted(self.tensors):
+            info = self.tensors[name]
+            digest.update(json.dumps([name, info.dtype, info.shape]).encode())
+            digest.update(np.ascontiguousarray(self.read_stored(name)).reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
+
+    def file_hash(self) -> str:
+        """Gives the sha256 of the file's bytes; for several files, of their names and sha256 in sorted lines."""
+        folder = self.path if self.path.is_dir() else self.path.parent
+        digests = {file.relative_to(folder).as_posix(): _sha256(file) for file in self.files}
+        if len(digests) == 1:
+            return next(iter(digests.values()))
+        lines = [f"{name} {digest}\n" for name, digest in sorted(digests.items())]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Opens a checkpoint: a weight file, an index of shards, or a folder that is one checkpoint.
+
+    Of a safetensors file only the header is read. Nothing that a file holds is ever run.
+
+    Raises:
+        NotFoundError: if there is nothing at the path.
+        CheckpointRefusedError: if it is corrupt, truncated, unsafe, of an unknown kind, or without a float in it.
+    """
+    try:
+        layout = find_layout(path)
+        parts = {file: _open_part(file) for file in layout.files}
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CheckpointRefusedError(f"{path}: cannot be read: {reason}") from error
+    owners = _join(parts, layout, path)
+    prefix = _wrapper_prefix(list(owners))
+    tensors = {name.removeprefix(prefix): _renamed(part.tensors[name], prefix) for name, part in owners.items()}
+    if not any(info.is_floating and info.size for info in tensors.values()):
+        raise CheckpointRefusedError(f"{path}: holds no floating-point tensors, found {len(tensors)} of other kinds")
+    notices = [notice for part in parts.values() for notice in part.notices]
+    if prefix:
+        notices.append(f"prefix {prefix!r} stripped from {len(tensors)} names")
+    return Checkpoint(
+        path=path,
+        files=layout.files,
+        tensors=tensors,
+        metadata={key: text for part in reversed(parts.values()) for key, text in part.metadata.items()},
+        config=layout.config,
+        prefix=prefix,
+        notices=tuple(dict.fromkeys(notices)),
+        _owners={name.removeprefix(prefix): part for name, part in owners.items()},
+    )
+
+
+def _open_part(file: Path) -> Part:
+    carrier = recognise_carrier(file)
+    if carrier != "safetensors":
+        return read_pickle(file, zipped=carrier == "zipped pickle")
+    header = read_header(file)
+    return Part(header.tensors, header.metadata, lambda name: _map_tensor(file, header, name))
+
+
+def _map_tensor(file: Path, header: Header, name: str) -> Array:
+    """The map is private, so that the array can be written to (torch insists) and the file stays as it is."""
+    info = header.tensors[name]
+    storage = STORAGE[info.dtype]
+    if not info.size:
+        return np.empty(info.shape, storage)
+    length = info.size * storage.itemsize
+    try:
+        mapped = np.memmap(file, np.uint8, mode="c", offset=header.offsets[name], shape=(length,))
+    except (ValueError, OSError) as error:
+        raise CheckpointRefusedError(f"{file}: tensor {name!r} cannot be read, the file has changed") from error
+    stored = mapped.view(np.ndarray).view(storage).reshape(info.shape)
+    return stored if stored.flags.aligned else stored.copy()
+
+
+def _join(parts: Mapping[Path, Part], layout: Layout, path: Path) -> dict[str, Part]:
+    """Gives the part that holds each tensor; an index and its shards must agree."""
+    found: dict[str, Path] = {}
+    for file, part in parts.items():
+        for name in part.tensors:
+            if not name.isprintable():  # it would reach terminals and file formats
+                raise CheckpointRefusedError(f"{file}: tensor name {name!r} is not printable text")
+            if name in found:
+                both = f"{found[name].name} and {file.name}"
+                raise CheckpointRefusedError(f"{path}: tensor {name!r} stands in two shards, {both}")
+            found[name] = file
+    for name, file in layout.owners.items():
+        if found.get(name) != file:
+            raise CheckpointRefusedError(f"{path}: tensor {name!r} is missing from its shard {file.name}")
+    return {name: parts[file] for name, file in found.items()}
+
+
+def _wrapper_prefix(names: list[str]) -> str:
+    """What training wrappers put before all of the names; no name is stripped to nothing."""
+    prefix = ""
+    while names:
+        added = [p for p in WRAPPER_PREFIXES if all(n.startswith(prefix + p) and n != prefix + p for n in names)]
+        if not added:
+            break
+        prefix += added[0]
+    return prefix
+
+
+def _renamed(info: TensorInfo, prefix: str) -> TensorInfo:
+    return TensorInfo(info.name.removeprefix(prefix), info.dtype, info.shape)
+
+
+def _check_finite(values: Array, name: str, path: Path) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        first = [int(index) for index in np.argwhere(~finite)[0]]
+        found = f"{int((~finite).sum())} of {values.size} values are NaN or infinite, the first at {first}"
+        raise CheckpointRefusedError(f"{path}: tensor {name!r}: {found}")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
