@@ -1,0 +1,31 @@
+"""Which neurons may be permuted and rescaled without changing the function, and the form that forgets both."""
+
+from wembed.symmetry.act import Action, apply_action, compose, invert, random_action
+from wembed.symmetry.canonical import CanonicalView, canonical
+from wembed.symmetry.declare import declare_spec
+from wembed.symmetry.find import find_spec, load_spec, save_spec, spec_metadata, structure_signature
+from wembed.symmetry.infer import infer_spec
+from wembed.symmetry.permute import permute
+from wembed.symmetry.spec import Atom, Layer, Site, SymmetrySpec
+
+__all__ = [
+    "Action",
+    "Atom",
+    "CanonicalView",
+    "Layer",
+    "Site",
+    "SymmetrySpec",
+    "apply_action",
+    "canonical",
+    "compose",
+    "declare_spec",
+    "find_spec",
+    "infer_spec",
+    "invert",
+    "load_spec",
+    "permute",
+    "random_action",
+    "save_spec",
+    "spec_metadata",
+    "structure_signature",
+]

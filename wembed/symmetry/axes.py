@@ -1,0 +1,129 @@
+"""Axis expressions: what an axis of a tensor is made of.
+
+An axis is an atom (its name, a string), a product of axes (a reshape: heads x head_dim, channels x pixels) or a sum of
+axes (a concatenation: fused q|k|v). Everything that acts on a tensor is written once, over these expressions.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Product:
+    """An axis whose index runs over all factors, the last one fastest."""
+
+    factors: "tuple[Axis, ...]"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """An axis made of the terms' indices, one term after the other."""
+
+    terms: "tuple[Axis, ...]"
+
+
+Axis = str | Product | Sum
+
+
+def atoms_of(axis: Axis) -> Iterator[str]:
+    """The atoms that an axis is made of, in order, repeated where they stand twice."""
+    if isinstance(axis, str):
+        yield axis
+    else:
+        for part in axis.factors if isinstance(axis, Product) else axis.terms:
+            yield from atoms_of(part)
+
+
+def axis_size(axis: Axis, sizes: Mapping[str, int]) -> int:
+    """The number of indices of an axis, given its atoms' sizes."""
+    match axis:
+        case Product(factors):
+            return int(np.prod([axis_size(factor, sizes) for factor in factors], dtype=np.int64))
+        case Sum(terms):
+            return sum(axis_size(term, sizes) for term in terms)
+        case _:
+            return sizes[axis]
+
+
+def gather_index(
+    axis: Axis, permutations: Mapping[str, NDArray[np.intp]], sizes: Mapping[str, int]
+) -> NDArray[np.intp]:
+    """The index [N] that permutes a whole axis when its atoms are permuted: new = old[index].
+
+    Args:
+        axis: the axis expression, N indices.
+        permutations: for each permuted atom its index [n], new = old[index]; other atoms stay.
+        sizes: the size of every atom.
+    """
+    match axis:
+        case Product(factors):
+            index = np.zeros(1, dtype=np.intp)
+            for factor in factors:
+                inner = gather_index(factor, permutations, sizes)
+                index = (index[:, None] * len(inner) + inner[None, :]).reshape(-1)
+            return index
+        case Sum(terms):
+            parts, offset = [], 0
+            for term in terms:
+                parts.append(gather_index(term, permutations, sizes) + offset)
+                offset += len(parts[-1])
+            return np.concatenate(parts)
+        case _:
+            return permutations.get(axis, np.arange(sizes[axis], dtype=np.intp))
+
+
+def spread(axis: Axis, inner: Axis, values: NDArray[np.float64], sizes: Mapping[str, int]) -> NDArray[np.float64]:
+    """Values [n] given along `inner`, repeated along `axis` [N], of which `inner` is a part; 1 elsewhere.
+
+    Used to lay a channel's scale over channels x pixels after a flatten.
+    """
+    if axis == inner:
+        return values
+    match axis:
+        case Product(factors):
+            out = np.ones(1)
+            for factor in factors:
+                out = (out[:, None] * spread(factor, inner, values, sizes)[None, :]).reshape(-1)
+            return out
+        case Sum(terms):
+            return np.concatenate([spread(term, inner, values, sizes) for term in terms])
+        case _:
+            return np.ones(sizes[axis])
+
+
+def axis_text(axis: Axis) -> str:
+    """An axis for people: `c2`, `c2 x pixels`, `q | k | v`."""
+    match axis:
+        case Product(factors):
+            return " x ".join(axis_text(factor) for factor in factors)
+        case Sum(terms):
+            return " | ".join(axis_text(term) for term in terms)
+        case _:
+            return axis
+
+
+def axis_to_json(axis: Axis) -> object:
+    """An axis as JSON: a string, {"product": [...]} or {"sum": [...]}."""
+    match axis:
+        case Product(factors):
+            return {"product": [axis_to_json(factor) for factor in factors]}
+        case Sum(terms):
+            return {"sum": [axis_to_json(term) for term in terms]}
+        case _:
+            return axis
+
+
+def axis_from_json(value: object) -> Axis:
+    """The inverse of `axis_to_json`; ValueError for anything else."""
+    match value:
+        case str():
+            return value
+        case {"product": [_, *_] as parts}:
+            return Product(tuple(axis_from_json(part) for part in parts))
+        case {"sum": [_, *_] as parts}:
+            return Sum(tuple(axis_from_json(part) for part in parts))
+        case _:
+            raise ValueError(f"an axis is a name, a product or a sum, found {value!r:.80}")

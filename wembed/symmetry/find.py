@@ -1,0 +1,90 @@
+"""Which spec a checkpoint gets: a given one, else the one in its metadata, else one inferred from names and shapes."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from wembed.checkpoint import Checkpoint
+from wembed.errors import CheckpointRefusedError, NotFoundError, WembedError
+from wembed.symmetry.infer import infer_spec
+from wembed.symmetry.serialise import spec_from_json, spec_to_json
+from wembed.symmetry.spec import SymmetrySpec
+
+METADATA_KEY = "wembed.spec"  # in the safetensors metadata of what wembed writes
+_STRUCTURAL_FIELDS = (  # of config.json: what changes the function without changing a shape
+    "model_type", "architectures", "hidden_act", "num_attention_heads", "num_key_value_heads", "tie_word_embeddings",
+)  # fmt: skip
+
+
+def find_spec(checkpoint: Checkpoint, given: SymmetrySpec | None = None) -> SymmetrySpec:
+    """The spec of a checkpoint, checked against its shapes.
+
+    Raises:
+        CheckpointRefusedError: where a given or stored spec does not fit, naming the tensor.
+    """
+    if given is None and METADATA_KEY not in checkpoint.metadata:
+        return infer_spec(_shapes(checkpoint))
+    spec = given or _spec_from_metadata(checkpoint)
+    _check_fit(spec, checkpoint)
+    return spec
+
+
+def structure_signature(checkpoint: Checkpoint) -> str:
+    """Sixteen hex digits that checkpoints of one structure share: names, shapes, the config's structural fields."""
+    shapes = sorted((name, info.shape) for name, info in checkpoint.tensors.items() if info.is_floating)
+    config = {key: checkpoint.config[key] for key in _STRUCTURAL_FIELDS if key in checkpoint.config}
+    return hashlib.sha256(json.dumps([shapes, config], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_spec(path: Path) -> SymmetrySpec:
+    """A spec file, as written by `save_spec`; its tier becomes `given`."""
+    try:
+        return spec_from_json(json.loads(path.read_text(encoding="utf-8")), tier="given")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"no spec file at {path}", "`wembed inspect CKPT --save SPEC.json` writes one") from error
+    except (ValueError, OSError) as error:
+        raise WembedError(f"{path} is no spec file: {error}") from error
+
+
+def save_spec(spec: SymmetrySpec, path: Path) -> None:
+    """Write a spec file, atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(spec_to_json(spec), indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WembedError(f"cannot write {path}: {error.strerror}") from error
+
+
+def spec_metadata(spec: SymmetrySpec) -> dict[str, str]:
+    """The safetensors metadata entry that makes a spec travel with its file."""
+    return {METADATA_KEY: json.dumps(spec_to_json(spec))}
+
+
+def _spec_from_metadata(checkpoint: Checkpoint) -> SymmetrySpec:
+    try:
+        return spec_from_json(json.loads(checkpoint.metadata[METADATA_KEY]), tier="given")
+    except (ValueError, RecursionError) as error:
+        hint = "give another with --spec"
+        raise CheckpointRefusedError(f"{checkpoint.path}: its metadata holds a broken spec: {error}", hint) from error
+
+
+def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    return {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
+
+
+def _check_fit(spec: SymmetrySpec, checkpoint: Checkpoint) -> None:
+    shapes = _shapes(checkpoint)
+    for name, axes in spec.tensors.items():
+        if name not in shapes:
+            raise CheckpointRefusedError(f"{checkpoint.path}: the spec's tensor {name} is not in the file")
+        expected = tuple(spec.size_of(axis) for axis in axes)
+        if shapes[name] != expected:
+            found = list(shapes[name])
+            message = f"{checkpoint.path}: tensor {name} has shape {found}, its spec says {list(expected)}"
+            raise CheckpointRefusedError(message)
+    for name in shapes:
+        if name not in spec.tensors:
+            raise CheckpointRefusedError(f"{checkpoint.path}: tensor {name} is not in the spec")

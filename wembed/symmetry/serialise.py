@@ -1,0 +1,98 @@
+"""A SymmetrySpec as JSON: what stands in a spec file and in the metadata of the files that wembed writes.
+
+What is read is not trusted: anything malformed is a ValueError that says what is wrong.
+"""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from wembed.symmetry.axes import axis_from_json, axis_to_json
+from wembed.symmetry.spec import Atom, AtomKind, AxisRole, Layer, LayerKind, Site, SymmetrySpec, Tier
+
+FORMAT = 1  # of the JSON form
+
+
+def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
+    """A spec as JSON-ready data, with every field spelled out."""
+    return {
+        "format": FORMAT,
+        "tier": spec.tier,
+        "atoms": {a.name: {"size": a.size, "kind": a.kind, "frozen": a.frozen} for a in spec.atoms.values()},
+        "tensors": {name: [axis_to_json(axis) for axis in axes] for name, axes in sorted(spec.tensors.items())},
+        "sites": {
+            s.name: {"axis": axis_to_json(s.axis), "activation": s.activation, "slope": s.slope, "fixed": s.fixed}
+            for s in spec.sites.values()
+        },
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "source": layer.source,
+                "target": layer.target,
+                "tensors": dict(layer.tensors),
+                "layout": list(layer.layout),
+                "eps": layer.eps,
+            }
+            for layer in spec.layers
+        ],
+        "notes": list(spec.notes),
+    }
+
+
+def spec_from_json(value: Any, tier: Tier | None = None) -> SymmetrySpec:
+    """The inverse of `spec_to_json`.
+
+    Args:
+        value: parsed JSON, not trusted.
+        tier: replaces the tier that stands in the data.
+
+    Raises:
+        ValueError: for anything that is not a spec, naming what is wrong.
+    """
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise ValueError(f"this is no spec of format {FORMAT}")
+    try:
+        return SymmetrySpec(
+            tier=tier or _one_of(value["tier"], Tier),
+            atoms={name: _atom(name, atom) for name, atom in value["atoms"].items()},
+            tensors={name: tuple(map(axis_from_json, axes)) for name, axes in value["tensors"].items()},
+            sites={name: _site(name, site) for name, site in value["sites"].items()},
+            layers=tuple(map(_layer, value["layers"])),
+            notes=tuple(str(note) for note in value.get("notes", [])),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a part is missing or of the wrong type: {error}") from error
+
+
+def _atom(name: str, value: Mapping[str, Any]) -> Atom:
+    size = value["size"]
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise ValueError(f"atom {name} has size {size!r}")
+    return Atom(name, size, _one_of(value["kind"], AtomKind), str(value["frozen"]))
+
+
+def _site(name: str, value: Mapping[str, Any]) -> Site:
+    axis, fixed = axis_from_json(value["axis"]), bool(value["fixed"])
+    return Site(name, axis, str(value["activation"]), str(value["slope"]), fixed)
+
+
+def _layer(value: Mapping[str, Any]) -> Layer:
+    tensors, layout, eps = value["tensors"], value["layout"], value["eps"]
+    if not isinstance(tensors, dict) or not isinstance(layout, list) or not isinstance(eps, int | float):
+        raise ValueError(f"layer {value['name']!r} is malformed")
+    return Layer(
+        name=str(value["name"]),
+        kind=_one_of(value["kind"], LayerKind),
+        source=str(value["source"]),
+        target=str(value["target"]),
+        tensors={str(role): str(name) for role, name in tensors.items()},
+        layout=tuple(_one_of(role, AxisRole) for role in layout),
+        eps=float(eps),
+    )
+
+
+def _one_of(value: object, literal: Any) -> Any:  # a Literal type has no type of its own
+    known = get_args(literal)
+    if value not in known:
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, known))}")
+    return value
