@@ -1,0 +1,98 @@
+"""Encoders by name, and as folders: config.json, and model.safetensors where there are weights."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from wembed.encoder.base import Encoder
+from wembed.encoder.features import FEATURE_VERSION
+from wembed.encoder.fingerprint import Fingerprint, FingerprintConfig, Stats
+from wembed.errors import NotFoundError, WembedError
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+DEFAULT_ENCODER = "fingerprint"
+BUILT_IN = ("fingerprint", "stats", "gnn")
+
+
+def load_encoder(name: str, folder: Path | None = None, device: str = "cpu") -> Encoder:
+    """An encoder by its built-in name, or from a folder that `save_encoder` wrote.
+
+    Built in are `fingerprint` and `stats`, which need no training, and `gnn`, which is untrained.
+
+    Args:
+        name: a built-in name; ignored where there is a folder.
+        folder: of a saved encoder.
+        device: where a `gnn` runs; the others run on the CPU.
+
+    Raises:
+        NotFoundError: no such name, or no encoder in the folder.
+        WembedError: the folder's files do not fit, or were made by another version of the features.
+    """
+    if folder is not None:
+        return _from_folder(folder, device)
+    match name:
+        case "fingerprint":
+            return Fingerprint()
+        case "stats":
+            return Stats()
+        case "gnn":
+            from wembed.encoder.gnn import Gnn
+
+            return Gnn(device=device)
+        case _:
+            raise NotFoundError(f"no encoder {name!r}", f"built in are {', '.join(BUILT_IN)}; or give a folder")
+
+
+def save_encoder(encoder: Encoder, folder: Path) -> None:
+    """Write an encoder as a folder; the config comes last, so that a folder with a config is whole."""
+    from wembed.checkpoint import write_safetensors
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = asdict(encoder.config) if hasattr(encoder, "config") else {"feature_version": FEATURE_VERSION}
+    if hasattr(encoder, "module"):
+        weights = {name: ("F32", value.cpu().numpy()) for name, value in encoder.module.state_dict().items()}
+        write_safetensors(folder / WEIGHTS_FILE, weights, {})
+    temporary = folder / f".{CONFIG_FILE}.tmp"
+    temporary.write_text(json.dumps({"encoder": encoder.name, **config}, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(folder / CONFIG_FILE)
+
+
+def _from_folder(folder: Path, device: str) -> Encoder:
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        kind = config.pop("encoder")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"no encoder in {folder}: it has no {CONFIG_FILE}") from error
+    except (ValueError, KeyError, AttributeError) as error:
+        raise WembedError(f"{folder / CONFIG_FILE} is no encoder's config") from error
+    if config.get("feature_version") != FEATURE_VERSION:
+        found = config.get("feature_version")
+        raise WembedError(
+            f"{folder} was made with feature version {found}, this is {FEATURE_VERSION}", "train it again"
+        )
+    try:
+        return _build(kind, config, folder, device)
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WembedError(f"{folder} holds no {kind} encoder that fits its config: {reason}") from error
+
+
+def _build(kind: str, config: dict[str, object], folder: Path, device: str) -> Encoder:
+    match kind:
+        case "fingerprint":
+            lists = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+            return Fingerprint(FingerprintConfig(**lists))  # type: ignore[arg-type]
+        case "stats":
+            return Stats()
+        case "gnn":
+            import torch
+
+            from wembed.checkpoint import open_checkpoint
+            from wembed.encoder.gnn import Gnn, GnnConfig
+
+            stored = open_checkpoint(folder / WEIGHTS_FILE)
+            weights = {stored.prefix + name: torch.from_numpy(stored.read(name)) for name in stored.tensors}
+            return Gnn(GnnConfig(**config), weights, device)  # type: ignore[arg-type]
+        case _:
+            raise ValueError(f"unknown kind {kind!r}")
