@@ -1,0 +1,27 @@
+"""The catalog of a zoo: which checkpoints it holds and what is known about each of them."""
+
+from wembed.catalog.family import Family, find_family, find_row
+from wembed.catalog.ids import assign_id
+from wembed.catalog.locate import Located, Locator, locate
+from wembed.catalog.metadata import GivenMetadata, load_metadata, parse_value
+from wembed.catalog.rows import COLUMNS, DESCRIPTIVE_COLUMNS, CatalogRow
+from wembed.catalog.zoo import LAYOUT, Zoo, absolute
+
+__all__ = [
+    "COLUMNS",
+    "DESCRIPTIVE_COLUMNS",
+    "LAYOUT",
+    "CatalogRow",
+    "Family",
+    "GivenMetadata",
+    "Located",
+    "Locator",
+    "Zoo",
+    "absolute",
+    "assign_id",
+    "find_family",
+    "find_row",
+    "load_metadata",
+    "locate",
+    "parse_value",
+]

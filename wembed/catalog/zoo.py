@@ -1,0 +1,145 @@
+"""Zoo: a folder with checkpoints, their catalog, and what was computed from them.
+
+The catalog is a file of JSON lines that only grows: the last line of an id wins. Appends are made under a lock and
+synced, and a line that a crash tore apart is cut off before anything is written behind it.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from wembed.catalog.rows import CatalogRow
+from wembed.errors import NotFoundError, WembedError
+
+LAYOUT = ("checkpoints", "specs", "encoders", "embeddings", "runs")
+CATALOG = "catalog.jsonl"
+LOCK = "catalog.lock"
+LOCK_TIMEOUT = 60.0  # seconds
+
+
+class Zoo:
+    """A zoo on disk; make one with `Zoo.open` or `Zoo.create`.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._locked = False
+
+    @staticmethod
+    def is_zoo(root: Path) -> bool:
+        """Whether a folder is a zoo."""
+        return (root / CATALOG).is_file()
+
+    @classmethod
+    def open(cls, root: Path) -> "Zoo":
+        """Gives the zoo in a folder.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        if not cls.is_zoo(root):
+            hint = f"make one with `wembed zoo add FOLDER --zoo {shlex.quote(str(root))}`"
+            raise NotFoundError(f"no zoo at {root}", hint)
+        return cls(root)
+
+    @classmethod
+    def create(cls, root: Path) -> "Zoo":
+        """Gives the zoo in a folder, which is made if it isn't there.
+
+        Raises:
+            WembedError: if it can't be made.
+        """
+        try:
+            for name in LAYOUT:
+                (root / name).mkdir(parents=True, exist_ok=True)
+            (root / CATALOG).touch()
+        except OSError as error:
+            raise WembedError(f"cannot make a zoo at {root}: {(error.strerror or '').lower()}") from error
+        return cls(root)
+
+    def rows(self) -> list[CatalogRow]:
+        """Gives the rows, one per id, in the order in which the ids were first added.
+
+        Raises:
+            WembedError: if a line other than a torn last one is no row, naming the line.
+        """
+        lines = (self.root / CATALOG).read_bytes().split(b"\n")
+        rows: dict[str, CatalogRow] = {}
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                row = self._parse(line, number, is_last=number == len(lines))
+                rows |= {row.id: row} if row else {}
+        return list(rows.values())
+
+    def append(self, rows: Sequence[CatalogRow]) -> None:
+        """Adds rows, or new versions of rows; once this returns they survive a crash."""
+        with self.locked(), (self.root / CATALOG).open("r+b") as file:
+            _mend_last_line(file)
+            file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the catalog's lock, for reading, deciding and appending in one; may be nested.
+
+        Raises:
+            WembedError: if another process holds it for too long.
+        """
+        if self._locked:
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.root / LOCK, timeout=LOCK_TIMEOUT):
+                self._locked = True
+                yield
+        except Timeout as error:
+            hint = "try again when the other command is done"
+            raise WembedError(f"zoo {self.root} has been locked for {LOCK_TIMEOUT:.0f} s", hint) from error
+        finally:
+            self._locked = False
+
+    def path_of(self, row: CatalogRow) -> Path:
+        """Gives where a row's checkpoint is."""
+        return self.root / row.path
+
+    def stored_path(self, path: Path) -> str:
+        """Gives the form in which the catalog keeps a path: relative to the zoo if inside, else absolute."""
+        path, root = absolute(path), absolute(self.root)
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+    def _parse(self, line: bytes, number: int, is_last: bool) -> CatalogRow | None:
+        try:
+            return CatalogRow.from_json(line)
+        except (ValueError, RecursionError) as error:
+            if is_last:  # what follows the last newline: torn by a crash, or being written just now
+                return None
+            hint = "mend or delete that line"
+            raise WembedError(f"{self.root / CATALOG} line {number} is no catalog row: {error}", hint) from error
+
+
+def absolute(path: Path) -> Path:
+    """Gives a path from the root, without dots; links stay, since what they lead to may have no telling name."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow links
+
+
+def _mend_last_line(file: BinaryIO) -> None:
+    """Ends a last line that lacks only its newline, cuts off one that is torn; leaves the file at its end."""
+    text = file.read()
+    tail = text[text.rfind(b"\n") + 1 :]
+    if not tail:
+        return
+    try:
+        CatalogRow.from_json(tail)
+        file.write(b"\n")
+    except (ValueError, RecursionError):
+        file.truncate(len(text) - len(tail))
+        file.seek(0, os.SEEK_END)

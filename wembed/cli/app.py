@@ -1,0 +1,57 @@
+"""The command `wembed`: which commands there are, each loaded when it is called."""
+
+from typing import Annotated
+
+import typer
+
+import wembed
+from wembed.cli.group import LazyGroup
+
+COMMANDS = {
+    "zoo": "wembed.cli.app:zoo",
+    "embed": "wembed.cli.embed:embed",
+    "search": "wembed.cli.search:search",
+    "inspect": "wembed.cli.inspect:inspect",
+    "permute": "wembed.cli.permute:permute",
+}
+ZOO_COMMANDS = {
+    "add": "wembed.cli.zoo_add:add",
+    "list": "wembed.cli.zoo_list:list_rows",
+    "show": "wembed.cli.zoo_show:show",
+    "verify": "wembed.cli.zoo_verify:verify",
+}
+
+
+class _Commands(LazyGroup):
+    lazy = COMMANDS
+
+
+class _ZooCommands(LazyGroup):
+    lazy = ZOO_COMMANDS
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"wembed {wembed.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=False)
+zoo = typer.Typer(cls=_ZooCommands, add_completion=False)
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Search a zoo of neural-network checkpoints by their weights, whatever the order and scale of the neurons.
+
+    Start with `wembed zoo add FOLDER`, then `wembed search CHECKPOINT`.
+    """
+
+
+@zoo.callback()
+def _zoo() -> None:
+    """Take checkpoints in, list them, check them."""

@@ -1,0 +1,63 @@
+"""The vocabulary of shared options: a flag means the same in every command."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wembed.errors import UsageError
+
+DEFAULT_ZOO = Path("zoo")
+FormatName = Literal["auto", "table", "json", "jsonl", "csv", "tsv", "ids"]
+
+Zoo = Annotated[Path, typer.Option("--zoo", envvar="WEMBED_ZOO", metavar="DIR", help="The zoo.")]
+Store = Annotated[
+    str | None, typer.Option("--store", metavar="URI", help="Where embeddings are kept; default: in the zoo.")
+]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder", metavar="NAME", help="fingerprint, stats, gnn, one of the zoo, or a folder; default: fingerprint."
+    ),
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
+Gpu = Annotated[bool, typer.Option("--gpu", help="The same as --device cuda.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="All randomness.")]
+Format = Annotated[
+    FormatName, typer.Option("--format", help="auto: a table on a terminal, TSV with a header in a pipe.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only ids; no progress, no notes.")]
+Spec = Annotated[Path | None, typer.Option("--spec", metavar="FILE", help="The symmetries, as a spec file.")]
+K = Annotated[int, typer.Option("-k", min=1, help="How many.")]
+
+CHECKPOINT = "a file, a folder with shards, an id of the zoo, or - for paths on standard input"
+Checkpoint = Annotated[str, typer.Argument(metavar="CKPT", help=f"A checkpoint: {CHECKPOINT}.")]
+
+
+def device_name(device: str, gpu: bool) -> str:
+    """Gives the device that is asked for.
+
+    Raises:
+        UsageError: if --gpu and --device contradict each other.
+    """
+    if gpu and not device.startswith(("auto", "cuda")):
+        raise UsageError(f"--gpu and --device {device} contradict each other", "give one of them")
+    return "cuda" if gpu and device == "auto" else device
+
+
+def with_standard_input(arguments: Sequence[str]) -> list[str]:
+    """Gives the arguments, with the lines of standard input in the place of a `-`.
+
+    Raises:
+        UsageError: if there are none.
+    """
+    expanded: list[str] = []
+    for argument in arguments:
+        lines = [line.rstrip("\r\n") for line in sys.stdin] if argument == "-" else [argument]
+        expanded += [line for line in lines if line]
+    if not expanded:
+        raise UsageError("no paths on standard input", "pipe one path per line into it")
+    return expanded

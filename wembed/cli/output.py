@@ -1,0 +1,168 @@
+"""Output: the one way that data leaves on stdout, as a table, JSON, CSV, TSV or ids; notes go to stderr.
+
+A row is a mapping; which columns, and in which order, the command says.
+"""
+
+import csv
+import json
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from wembed.cli.message import print_error, print_line
+from wembed.cli.options import DEFAULT_ZOO, FormatName
+from wembed.cli.progress import progress_bar
+from wembed.cli.text import plain
+from wembed.errors import UsageError, WembedError
+
+Row = Mapping[str, object]
+
+DECIMALS = 4
+DECIMALS_OF = {"seconds": 3}
+HASHES = ("sha256", "content", "structure", "spec")
+HASH_SHOWN = 12  # characters of a hash in a table for people
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a command speaks.
+
+    Args:
+        format: of the data.
+        quiet: say nothing on stderr but warnings and errors.
+    """
+
+    format: FormatName
+    quiet: bool
+
+    @classmethod
+    def choose(cls, format: FormatName, json: bool, quiet: bool) -> "Output":
+        """Gives what the options ask for.
+
+        Raises:
+            UsageError: if --json and --format contradict each other.
+        """
+        if json and format not in ("auto", "json"):
+            raise UsageError(f"--json and --format {format} contradict each other", "give one of them")
+        if json or format != "auto":
+            return cls("json" if json else format, quiet)
+        if quiet:
+            return cls("ids", quiet)
+        return cls("table" if sys.stdout.isatty() else "tsv", quiet)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a machine reads the output."""
+        return self.format in ("json", "jsonl")
+
+    def rows(self, rows: Iterable[Row], columns: Sequence[str]) -> None:
+        """Writes rows."""
+        ordered = [{column: _bare(row.get(column)) for column in columns} for row in rows]
+        _WRITERS[self.format](ordered, columns)
+
+    def failure(self, error: WembedError) -> None:
+        """Says what could not be done, while the rest was."""
+        print_error(error, self.is_json)
+
+    def warn(self, text: str) -> None:
+        """Says what was passed over."""
+        print_line("warning", text)
+
+    def note(self, text: str) -> None:
+        """Says what a person may want to know."""
+        if not self.quiet:
+            print_line("note", text)
+
+    def notices(self, path: Path | str, notices: Iterable[str]) -> None:
+        """Says what was done to a file when it was read."""
+        for notice in notices:
+            self.note(f"{path}: {notice}")
+
+    def next_command(self, *words: object, zoo: Path | None = None) -> None:
+        """Says what to do next, where a person is there to do it; with --zoo where that isn't the default."""
+        line = ["wembed", *map(str, words), *(["--zoo", str(zoo)] if zoo not in (None, DEFAULT_ZOO) else [])]
+        if not self.quiet and not self.is_json:
+            print_line("next", " ".join(word if word.isupper() else shlex.quote(word) for word in line))
+
+    def progress(self, title: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Gives a callback that shows progress, where a person can see it."""
+        return progress_bar(title, self.quiet)
+
+
+def _bare(value: object) -> object:
+    """A value that every format can write: JSON has no paths, and no number that isn't finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(plain(str(item)) for item in value)
+    if isinstance(value, dict):
+        return plain(json.dumps(value, sort_keys=True)) if value else ""
+    return plain(str(value))
+
+
+def _shown(column: str, value: object) -> str:
+    """A cell as a person reads it."""
+    if isinstance(value, float):
+        return f"{value:.{DECIMALS_OF.get(column, DECIMALS)}f}"
+    return _cell(value)[:HASH_SHOWN] if column in HASHES else _cell(value)
+
+
+def _json(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+
+
+def _jsonl(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+
+
+def _tsv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    sys.stdout.write("\t".join(columns) + "\n")
+    sys.stdout.writelines("\t".join(_cell(value) for value in row.values()) + "\n" for row in rows)
+
+
+def _ids(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    name = "id" if "id" in columns else columns[0]
+    sys.stdout.writelines(_cell(row[name]) + "\n" for row in rows if row[name] is not None)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        is_number = any(isinstance(row[column], (int, float)) and row[column] is not True for row in rows)
+        table.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(column, value)) for column, value in row.items()))
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+_WRITERS: Mapping[str, Callable[[Sequence[Row], Sequence[str]], None]] = {
+    "table": _table,
+    "json": _json,
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "tsv": _tsv,
+    "ids": _ids,
+}

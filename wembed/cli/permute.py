@@ -1,0 +1,44 @@
+"""`wembed permute`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wembed.cli import options
+from wembed.cli.output import Output
+
+COLUMNS = ("out", "seed", "rescaled", "sha256")
+
+
+def permute(
+    checkpoint: options.Checkpoint,
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.safetensors", help="What to write.")],
+    rescale: Annotated[
+        bool, typer.Option("--rescale", help="Rescale neurons too, where that changes nothing.")
+    ] = False,
+    seed: options.Seed = 0,
+    spec: options.Spec = None,
+    zoo: options.Zoo = options.DEFAULT_ZOO,
+    format: options.Format = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a copy that computes the same function, its neurons shuffled.
+
+    Example: wembed permute model.safetensors -o permuted.safetensors --seed 1
+    """
+    import numpy as np
+
+    from wembed.checkpoint import open_checkpoint
+    from wembed.cli.opened import check_out, open_one
+    from wembed.symmetry import permute as write_permuted
+
+    output = Output.choose(format, json, quiet)
+    opened = open_one(output, checkpoint, zoo, spec)
+    check_out(out, opened.checkpoint)
+    notices = write_permuted(opened.checkpoint, opened.spec, out, np.random.default_rng(seed), rescale)
+    output.notices(checkpoint, notices)
+    sha256 = open_checkpoint(out).file_hash()
+    output.rows([{"out": out, "seed": seed, "rescaled": rescale, "sha256": sha256}], COLUMNS)
+    output.next_command("search", out, zoo=zoo)

@@ -1,0 +1,34 @@
+"""What makes a zoo and keeps it: taking checkpoints in, embedding them, checking them."""
+
+from wembed.zoo.add import AddedFile, AddOptions, AddResult, add
+from wembed.zoo.embed import Embedded, EmbedResult, embed_given, embed_zoo
+from wembed.zoo.encoders import find_encoder, open_table
+from wembed.zoo.export import check_suffix, save_embeddings
+from wembed.zoo.failure import Failure
+from wembed.zoo.given import locate_all
+from wembed.zoo.progress import Progress, silent
+from wembed.zoo.specs import spec_for, spec_of_row
+from wembed.zoo.verify import Problem, verify
+
+__all__ = [
+    "AddOptions",
+    "AddResult",
+    "AddedFile",
+    "EmbedResult",
+    "Embedded",
+    "Failure",
+    "Problem",
+    "Progress",
+    "add",
+    "check_suffix",
+    "embed_given",
+    "embed_zoo",
+    "find_encoder",
+    "locate_all",
+    "open_table",
+    "save_embeddings",
+    "silent",
+    "spec_for",
+    "spec_of_row",
+    "verify",
+]

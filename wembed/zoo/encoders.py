@@ -1,0 +1,42 @@
+"""The name of an encoder in; the encoder, and the table of what it has made, out."""
+
+from pathlib import Path
+
+from wembed.catalog import Zoo
+from wembed.device import resolve_device
+from wembed.encoder import BUILT_IN, DEFAULT_ENCODER, Encoder, load_encoder
+from wembed.errors import NotFoundError
+from wembed.store import EmbeddingTable
+
+CONFIG = "config.json"
+_ON_CPU = ("fingerprint", "stats")  # they do without torch, which choosing a device would load
+
+
+def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Encoder:
+    """Gives an encoder: a folder, one of the zoo, or a built-in one; without a name, the default.
+
+    Args:
+        name: what it is called.
+        zoo: whose encoders to know.
+        device: see `resolve_device`; some encoders run on the CPU whatever it says.
+
+    Raises:
+        NotFoundError: if there is none of that name, listing those that there are.
+        WembedError: if the device is not there.
+    """
+    name = name or DEFAULT_ENCODER
+    on = "cpu" if device == "auto" and name in _ON_CPU else resolve_device(device)
+    own = zoo.root / "encoders" if zoo else None
+    folders = [folder for folder in (Path(name), own and own / name) if folder and (folder / CONFIG).is_file()]
+    if folders:
+        return load_encoder(folders[0].name, folders[0], on)
+    if name in BUILT_IN:
+        return load_encoder(name, None, on)
+    kept = sorted(folder.parent.name for folder in own.glob(f"*/{CONFIG}")) if own else []
+    raise NotFoundError(f"no encoder named {name}", f"known are {', '.join([*BUILT_IN, *kept])}, or give a folder")
+
+
+def open_table(zoo: Zoo | None, encoder: Encoder, store: str | None) -> EmbeddingTable | None:
+    """Gives the table of what an encoder has made, at a store or in the zoo; None if there is neither."""
+    uri = store or (str(zoo.root / "embeddings") if zoo else None)
+    return EmbeddingTable(uri, encoder.id, encoder.dimension) if uri else None
