@@ -112,8 +112,8 @@ def _named(path: Path, key: str, rows: Iterable[dict[str, str]]) -> Iterator[tup
     for row in rows:
         name = (row[key] or "").strip()
         if key == "path":
-            beside = path.parent / name
-            name = str(absolute(beside if beside.exists() else Path(name)))
+            beside, here = path.parent / name, Path(name)
+            name = str(absolute(here if here.exists() and not beside.exists() else beside))
         yield name, row
 
 

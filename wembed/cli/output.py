@@ -151,7 +151,8 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        is_number = any(isinstance(row[column], (int, float)) and row[column] is not True for row in rows)
+        kinds = {type(row[column]) for row in rows if row[column] is not None}
+        is_number = bool(kinds) and kinds <= {int, float}
         table.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_shown(column, value)) for column, value in row.items()))

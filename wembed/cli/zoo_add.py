@@ -44,6 +44,7 @@ def add(
         output.notices(file.path, file.notices)
     if result.unmatched:
         output.warn(f"{len(result.unmatched)} lines of {metadata} are about no file added, first {result.unmatched[0]}")
-    output.note(summary(result))
+    if result.kept:
+        output.note(summary(result))
     report_failures(output, [file.error for file in result.files if file.error], len(result.kept))
     output.next_command("search", result.kept[0].path, zoo=zoo)

@@ -23,6 +23,7 @@ _SINGULAR_VALUES = 12
 _PROFILE_MODES = 6
 _TAP_MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 _TINY = 1e-12
+_SMALL_BIAS = 0.3  # of the size of its parts: what is left of a bias below that is mostly rounding error
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class BlockFeatures:
     """The features of one block, each a vector of fixed length.
 
     Args:
-        size: log of the root mean square of V, and of the bias.
+        size: logs of the root mean square of V and of the bias, the latter above a floor.
         weights: quantiles of V over its root mean square.
         rows: quantiles of the targets' norms, relative to their mean square.
         columns: the same for the sources.
         spectrum: the largest singular values, as shares of the root of the sum of their squares.
-        bias: quantiles of the bias over its root mean square.
+        bias: quantiles of the bias over the same.
         inputs: cosine modes of the sources' norms along an ordered source axis, else 0.
         outputs: cosine modes of the targets' norms and of the bias along an ordered target axis, else 0.
         taps: cosine modes of the taps' norms over their grid.
@@ -72,10 +73,11 @@ def block_features(graph: WeightGraph, block: Block) -> BlockFeatures:
     unit = weight / (rms or 1.0)
     energy = np.square(unit)
     rows, columns = np.sqrt(energy.mean((1, 2))), np.sqrt(energy.mean((0, 2)))
-    bias_rms = float(np.sqrt(np.mean(np.square(block.bias))))
-    bias = block.bias / (bias_rms or 1.0)
+    parts = float(np.sqrt(np.mean(np.square(block.bias_size))))
+    bias_size = float(np.sqrt(np.mean(np.square(block.bias)))) + _SMALL_BIAS * parts
+    bias = block.bias / (bias_size or 1.0)
     return BlockFeatures(
-        size=np.array([np.log(fan_in * rms + 1e-3), np.log(bias_rms + 1e-3)]),
+        size=np.array([np.log(fan_in * rms + 1e-3), np.log(bias_size + 1e-3)]),
         weights=quantiles(unit, _WEIGHT_LEVELS, symmetric=source.signed or target.signed),
         rows=quantiles(rows, _NORM_LEVELS),
         columns=quantiles(columns, _NORM_LEVELS),

@@ -27,15 +27,13 @@ class FingerprintConfig:
 
     Args:
         bandwidths: of the Gaussian kernels, in feature units.
-        shares: how much each kernel counts.
-        frequencies: random frequencies per kernel; each gives a cosine and a sine.
+        frequencies: random frequencies of each kernel, which is how much it counts; each gives a cosine and a sine.
         seed: of the frequencies.
         feature_version: the version of the block features.
     """
 
-    bandwidths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
-    shares: tuple[float, ...] = (0.5, 0.3, 0.15, 0.05)
-    frequencies: int = 128
+    bandwidths: tuple[float, ...] = (0.15, 0.3, 1.0, 3.0)
+    frequencies: tuple[int, ...] = (320, 120, 56, 16)
     seed: int = 0
     feature_version: int = FEATURE_VERSION
 
@@ -52,10 +50,10 @@ class Fingerprint:
     def __init__(self, config: FingerprintConfig | None = None) -> None:
         self.config = config or FingerprintConfig()
         self.id = identity_of(self.name, asdict(self.config))
-        self.dimension = 2 * self.config.frequencies * len(self.config.bandwidths)
+        self.dimension = 2 * sum(self.config.frequencies)
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
-        """See Encoder; D = 2 x frequencies x bandwidths."""
+        """See Encoder; D is twice the number of frequencies."""
         vectors = [self._of_tokens(block_tokens(build_graph(checkpoint, spec))) for checkpoint, spec in items]
         return unit_rows(np.array(vectors).reshape(len(items), self.dimension))
 
@@ -63,10 +61,9 @@ class Fingerprint:
         # The legacy generator is the one whose stream NumPy promises never to change (NEP 19).
         random = np.random.RandomState(self.config.seed)
         parts = []
-        for bandwidth, share in zip(self.config.bandwidths, self.config.shares, strict=True):
-            frequencies = random.standard_normal((tokens.shape[1], self.config.frequencies)) / bandwidth
-            phases = tokens @ frequencies  # [blocks, frequencies]
-            parts += [np.sqrt(share) * np.cos(phases).mean(0), np.sqrt(share) * np.sin(phases).mean(0)]
+        for bandwidth, count in zip(self.config.bandwidths, self.config.frequencies, strict=True):
+            phases = tokens @ random.standard_normal((tokens.shape[1], count)) / bandwidth  # [blocks, count]
+            parts += [np.cos(phases).mean(0), np.sin(phases).mean(0)]
         return np.concatenate(parts)
 
 

@@ -53,6 +53,7 @@ class Block:
         taps: the grid of the taps, () for a plain matrix.
         depth: place in the data flow, 0 at the first layer of a chain, 1 at its last.
         bias: [T], zeros where the layer has none.
+        bias_size: [T], the size of the parts that the bias adds up from.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Block:
     taps: tuple[int, ...]
     depth: float
     bias: Vector
+    bias_size: Vector
     _view: DenseView = field(repr=False)
 
     def weight(self) -> NDArray[np.float64]:
@@ -87,7 +89,9 @@ def build_graph(checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
     blocks = []
     for layer in view.flow.dense:
         source, target = (axis_text(spec.sites[name].axis) for name in (layer.source, layer.target))
-        blocks.append(Block(layer.name, source, target, layer.taps, depths[layer.name], layer.bias, layer))
+        blocks.append(
+            Block(layer.name, source, target, layer.taps, depths[layer.name], layer.bias, layer.bias_size, layer)
+        )
     vectors = _vectors(view)
     axes = dict.fromkeys(spec.sites[name].axis for layer in view.flow.dense for name in (layer.source, layer.target))
     axes |= dict.fromkeys(spec.sites[site].axis for site, _ in view.vectors.values())

@@ -1,11 +1,11 @@
 """Which neurons may be permuted and rescaled without changing the function, and the form that forgets both."""
 
 from wembed.symmetry.act import Action, apply_action, compose, invert, random_action
-from wembed.symmetry.canonical import CanonicalView, canonical
+from wembed.symmetry.canonical_view import CanonicalView, canonical
 from wembed.symmetry.declare import declare_spec
 from wembed.symmetry.find import find_spec, load_spec, save_spec, spec_metadata, structure_signature
 from wembed.symmetry.infer import infer_spec
-from wembed.symmetry.permute import permute
+from wembed.symmetry.permuted_copy import permute
 from wembed.symmetry.spec import Atom, Layer, Site, SymmetrySpec
 
 __all__ = [

@@ -43,7 +43,7 @@ def load_spec(path: Path) -> SymmetrySpec:
         return spec_from_json(json.loads(path.read_text(encoding="utf-8")), tier="given")
     except FileNotFoundError as error:
         raise NotFoundError(f"no spec file at {path}", "`wembed inspect CKPT --save SPEC.json` writes one") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise WembedError(f"{path} is no spec file: {error}") from error
 
 

@@ -29,6 +29,7 @@ class DenseView:
         up: factors [T] on the weight's targets.
         down: factors [S] on its sources.
         bias: [T], zeros where the layer has none.
+        bias_size: [T], the size of the parts that the bias adds up from: what its rounding errors are measured by.
         taps: the grid of the taps: pixels of a flatten, then kernel positions; () for a plain matrix.
     """
 
@@ -38,6 +39,7 @@ class DenseView:
     up: Vector
     down: Vector
     bias: Vector
+    bias_size: Vector
     taps: tuple[int, ...]
     _checkpoint: Checkpoint = field(repr=False)
     _spec: SymmetrySpec = field(repr=False)
@@ -52,13 +54,16 @@ class DenseView:
             bias = checkpoint.read(layer.tensors["bias"]).astype(np.float64)
         taps = tuple(spec.sizes[name] for name in _tap_atoms(spec, layer))
         up, down = np.ones(target), np.ones(source)
-        return cls(layer.name, layer.source, layer.target, up, down, bias, taps, checkpoint, spec, layer)
+        ends = (layer.source, layer.target)
+        return cls(layer.name, *ends, up, down, bias, np.abs(bias), taps, checkpoint, spec, layer)
 
     def scaled(self, up: Scales, down: Scales) -> Self:
         """With its target channels multiplied by `up` and its source channels by `down`, where these name its sites."""
         view = self
         if self.target in up:
-            view = replace(view, up=self.up * up[self.target], bias=self.bias * up[self.target])
+            factors = up[self.target]
+            sizes = self.bias_size * np.abs(factors)
+            view = replace(view, up=self.up * factors, bias=self.bias * factors, bias_size=sizes)
         return replace(view, down=self.down * down[self.source]) if self.source in down else view
 
     def density(self) -> Vector:

@@ -13,7 +13,7 @@ import numpy as np
 
 from wembed.checkpoint import Checkpoint
 from wembed.symmetry.gauge import settle_scales
-from wembed.symmetry.spec import SymmetrySpec, layers_between
+from wembed.symmetry.spec import Layer, SymmetrySpec, layers_between
 from wembed.symmetry.views import AffineView, DenseView, Flow, Vector
 
 
@@ -58,11 +58,16 @@ def _folded(checkpoint: Checkpoint, spec: SymmetrySpec) -> Flow:
         if layer.kind == "dense":
             view = DenseView.of(checkpoint, spec, layer)
             if layer.target in norms and _directly_follows(spec, layer.target):
-                norm = AffineView.of(checkpoint, norms.pop(layer.target))
-                bias = view.bias * norm.gain + norm.shift
-                view = replace(view, target=norm.target, up=view.up * norm.gain, bias=bias)
+                view = _fold(view, norms.pop(layer.target), checkpoint)
             dense.append(view)
     return Flow(tuple(dense), tuple(AffineView.of(checkpoint, norm) for norm in norms.values()))
+
+
+def _fold(view: DenseView, layer: Layer, checkpoint: Checkpoint) -> DenseView:
+    norm = AffineView.of(checkpoint, layer)
+    bias = view.bias * norm.gain + norm.shift
+    own = checkpoint.read(layer.tensors["bias"]).astype(np.float64)
+    return replace(view, target=norm.target, up=view.up * norm.gain, bias=bias, bias_size=np.hypot(own, bias - own))
 
 
 def _directly_follows(spec: SymmetrySpec, site: str) -> bool:

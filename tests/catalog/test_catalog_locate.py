@@ -1,0 +1,60 @@
+import pytest
+
+from wembed.catalog import CatalogRow, Zoo, find_family, find_row, locate
+from wembed.errors import NotFoundError
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch) -> Zoo:
+    monkeypatch.chdir(tmp_path)
+    zoo = Zoo.create(tmp_path / "zoo")
+    (tmp_path / "a.pt").touch()
+    zoo.append(
+        [
+            CatalogRow(id="ani-1x_0", path=str(tmp_path / "a.pt")),
+            CatalogRow(id="child", path="/child.pt", parent="ani-1x_0"),
+            CatalogRow(id="grandchild", path="/grandchild.pt", parent="child"),
+            CatalogRow(id="loop", path="/loop.pt", parent="loop"),
+        ]
+    )
+    return zoo
+
+
+def test_a_path_comes_first_and_brings_its_row(zoo, tmp_path):
+    located = locate("a.pt", zoo)
+    assert located.row
+    assert located.id == "ani-1x_0"
+    assert locate("ani-1x_0", zoo).path == tmp_path / "a.pt"
+    (tmp_path / "ani-1x_0").touch()
+    assert locate("ani-1x_0", zoo).row is None
+
+
+def test_a_close_id_is_suggested(zoo):
+    with pytest.raises(NotFoundError, match="ani-1x_9: no such file, and no such id in the zoo at ") as caught:
+        locate("ani-1x_9", zoo)
+    assert caught.value.hint == "did you mean ani-1x_0?"
+
+
+def test_without_a_zoo_only_the_file_is_missed():
+    with pytest.raises(NotFoundError, match=r"missing.pt: no such file$") as caught:
+        locate("missing.pt", None)
+    assert caught.value.hint == "check the path"
+
+
+@pytest.mark.parametrize("name", ["org/name", "org/name@v1", "hf://org/name", "hf://openai/gpt2@main"])
+def test_a_hub_name_is_told_that_the_hub_is_not_read(zoo, name):
+    with pytest.raises(NotFoundError, match="; this version does not read from the Hub"):
+        locate(name, zoo)
+
+
+def test_a_family_goes_up_and_down_and_never_in_circles(zoo):
+    family = find_family(zoo, find_row(zoo, "child"))
+    assert family.tree() == "ani-1x_0 > child > grandchild"
+    assert find_family(zoo, find_row(zoo, "loop")).ancestors == ()
+
+
+def test_a_path_that_is_not_in_the_zoo_is_told_how_to_get_there(zoo, tmp_path):
+    (tmp_path / "other.pt").touch()
+    with pytest.raises(NotFoundError, match=r"other.pt is not in the zoo at ") as caught:
+        find_row(zoo, "other.pt")
+    assert caught.value.hint == "take it in with `wembed zoo add other.pt`"
