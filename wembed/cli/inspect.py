@@ -13,6 +13,10 @@ COLUMNS = ("group", "size", "kind", "free", "scale", "why", "tensors")
 
 def inspect(
     checkpoint: options.Checkpoint,
+    chain: Annotated[
+        list[str] | None,
+        typer.Option("--chain", metavar="STEPS", help='The order of a plain chain, as in "0 relu 2"; one for each.'),
+    ] = None,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="SPEC.json", help="Write the symmetries, to edit and give back.")
     ] = None,
@@ -27,13 +31,15 @@ def inspect(
 ) -> None:
     """Show which neurons may be permuted and rescaled, and why the others may not.
 
-    Example: wembed inspect model.safetensors --save spec.json
+    Steps of a --chain are modules (0, conv1), activations (relu, tanh, gelu, ...), max_pool and flatten.
+
+    Example: wembed inspect model.safetensors --chain "0 relu 2 relu flatten 5" --save spec.json
     """
     from wembed.cli.opened import open_one
     from wembed.symmetry import save_spec
 
     output = Output.choose(format, json, quiet)
-    opened = open_one(output, checkpoint, zoo, spec)
+    opened = open_one(output, checkpoint, zoo, spec, chain or ())
     if save:
         save_spec(opened.spec, save)
     if graph:

@@ -1,6 +1,6 @@
 """One checkpoint with its symmetries, as `inspect` and `permute` open it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.cli.options import with_standard_input
 from wembed.cli.output import Output
 from wembed.errors import UsageError
-from wembed.symmetry import SymmetrySpec, load_spec, structure_signature
+from wembed.symmetry import SymmetrySpec, declare_spec, load_spec, structure_signature
 from wembed.zoo import spec_for, spec_of_row
 
 
@@ -36,8 +36,15 @@ class Opened:
         save_pyg(build_graph(self.checkpoint, self.spec), path)
 
 
-def open_one(output: Output, argument: str, zoo: Path, spec: Path | None) -> Opened:
+def open_one(output: Output, argument: str, zoo: Path, spec: Path | None, chains: Sequence[str] = ()) -> Opened:
     """Opens the one checkpoint that an argument names, and says what was unwrapped.
+
+    Args:
+        output: how to speak.
+        argument: path or id.
+        zoo: whose ids and specs to know.
+        spec: a spec file.
+        chains: the steps of plain chains, which declare the spec instead.
 
     Raises:
         UsageError: if standard input names several.
@@ -50,6 +57,11 @@ def open_one(output: Output, argument: str, zoo: Path, spec: Path | None) -> Ope
     located = locate(names[0], kept)
     checkpoint = open_checkpoint(located.path)
     output.notices(names[0], checkpoint.notices)
+    if spec and chains:
+        raise UsageError("--chain and --spec both say what the symmetries are", "give one of them")
+    if chains:
+        shapes = {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
+        return Opened(checkpoint, declare_spec(shapes, [chain.split() for chain in chains]))
     if spec:
         return Opened(checkpoint, spec_for(kept, checkpoint, load_spec(spec)))
     return Opened(checkpoint, spec_of_row(kept, checkpoint, located.row) if kept else spec_for(None, checkpoint))

@@ -116,7 +116,15 @@ def _shown(column: str, value: object) -> str:
     """A cell as a person reads it."""
     if isinstance(value, float):
         return f"{value:.{DECIMALS_OF.get(column, DECIMALS)}f}"
+    if column == "path":
+        return _cell(_from_here(str(value)))
     return _cell(value)[:HASH_SHOWN] if column in HASHES else _cell(value)
+
+
+def _from_here(path: str) -> str:
+    """A path as short as it gets: relative to the working folder where it is inside."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _json(rows: Sequence[Row], columns: Sequence[str]) -> None:

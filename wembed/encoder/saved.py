@@ -64,7 +64,7 @@ def _from_folder(folder: Path, device: str) -> Encoder:
         kind = config.pop("encoder")
     except FileNotFoundError as error:
         raise NotFoundError(f"no encoder in {folder}: it has no {CONFIG_FILE}") from error
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WembedError(f"{folder / CONFIG_FILE} is no encoder's config") from error
     if config.get("feature_version") != FEATURE_VERSION:
         found = config.get("feature_version")
