@@ -94,12 +94,6 @@ def test_two_chains_have_depths_of_their_own():
     }
 
 
-def test_network_without_tensors_is_an_empty_graph():
-    graph = build_graph(InMemory({}), infer_spec({}))
-    assert not graph.groups
-    assert not graph.blocks
-
-
 @pytest.mark.parametrize("plan", [MLP, CNN, Plan(3, (), 2)], ids=["mlp", "cnn", "one layer"])
 def test_exported_graph_is_valid(plan):
     graph = _graph(plan)

@@ -60,7 +60,7 @@ def test_counts_say_files_structures_and_what_has_no_spec(zoo, write, tmp_path):
     write(tmp_path / "a.safetensors")
     write(tmp_path / "b.safetensors", seed=1)
     write(tmp_path / "c.safetensors", hidden=9)
-    write_safetensors(tmp_path / "lone.safetensors", {"w": ("F32", np.ones(3, np.float32))}, {})
+    write_safetensors(tmp_path / "lone.safetensors", {"w": ("F32", np.ones((3, 2), np.float32))}, {})
     result = add(zoo, [tmp_path])
     assert (len(result.kept), result.structures, result.without_spec) == (4, 3, 1)
 

@@ -84,15 +84,12 @@ class Stats:
 def pooled_stats(graph: WeightGraph) -> NDArray[np.float64]:
     """Mean, standard deviation, minimum and maximum of every feature over the blocks, [4 F]."""
     rows = np.array([block_features(graph, block).concatenated() for block in graph.blocks])
-    if not len(rows):
-        return np.zeros(4 * sum(BlockFeatures.lengths()))
     return np.concatenate([rows.mean(0), rows.std(0), rows.min(0), rows.max(0)])
 
 
 def block_tokens(graph: WeightGraph) -> NDArray[np.float64]:
-    """One row per block: its depth and its features, weighted, [blocks, 1 + F]. A graph without blocks has one of 0."""
-    rows = [_token(block.depth, block_features(graph, block)) for block in graph.blocks]
-    return np.array(rows) if rows else np.zeros((1, 1 + sum(BlockFeatures.lengths())))
+    """One row per block: its depth and its features, weighted, [blocks, 1 + F]."""
+    return np.array([_token(block.depth, block_features(graph, block)) for block in graph.blocks])
 
 
 def _token(depth: float, features: BlockFeatures) -> NDArray[np.float64]:

@@ -89,7 +89,8 @@ def _build(kind: str, config: dict[str, object], folder: Path, device: str) -> E
             import torch
 
             from wembed.checkpoint import open_checkpoint
-            from wembed.encoder.gnn import Gnn, GnnConfig
+            from wembed.encoder.gnn import Gnn
+            from wembed.encoder.sweeps import GnnConfig
 
             stored = open_checkpoint(folder / WEIGHTS_FILE)
             weights = {stored.prefix + name: torch.from_numpy(stored.read(name)) for name in stored.tensors}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
+from wembed.errors import CheckpointRefusedError
 from wembed.symmetry import CanonicalView, SymmetrySpec, canonical
 from wembed.symmetry.axes import Axis, atoms_of, axis_text
 from wembed.symmetry.views import DenseView
@@ -82,16 +83,20 @@ def build_graph(checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
     """The weight graph of a checkpoint's canonical view.
 
     Raises:
-        CheckpointRefusedError: a tensor that is not finite.
+        CheckpointRefusedError: a tensor that is not finite, or no weight at all.
     """
     view = canonical(checkpoint, spec)
     depths = _depths(view)
     blocks = []
     for layer in view.flow.dense:
+        if not (layer.up.size and layer.down.size):
+            continue  # a weight without entries
         source, target = (axis_text(spec.sites[name].axis) for name in (layer.source, layer.target))
         blocks.append(
             Block(layer.name, source, target, layer.taps, depths[layer.name], layer.bias, layer.bias_size, layer)
         )
+    if not blocks:
+        raise CheckpointRefusedError(f"{checkpoint.path}: nothing to embed, it holds no weight of two axes or more")
     vectors = _vectors(view)
     axes = dict.fromkeys(spec.sites[name].axis for layer in view.flow.dense for name in (layer.source, layer.target))
     axes |= dict.fromkeys(spec.sites[site].axis for site, _ in view.vectors.values())

@@ -59,6 +59,8 @@ def read_file(zoo: Zoo, path: Path, given: SymmetrySpec | None) -> ReadFile:
     for name, info in checkpoint.tensors.items():
         if info.is_floating:
             checkpoint.read(name)  # refuses what isn't finite
+    if not any(info.is_floating and info.size and len(info.shape) > 1 for info in checkpoint.tensors.values()):
+        raise CheckpointRefusedError(f"{path}: nothing to embed, it holds no weight of two axes or more")
     fits = _fitting(zoo, checkpoint, given)
     spec = fits or spec_for(zoo, checkpoint)
     values: dict[str, object] = {
