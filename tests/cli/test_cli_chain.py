@@ -48,3 +48,14 @@ def test_chain_and_spec_together_are_refused(run, network, folder):
     result = run("inspect", network, "--chain", "3 relu 5", "--spec", folder / "spec.json")
     assert result.code == 2
     assert "--chain and --spec both say what the symmetries are" in result.err
+
+
+def test_embed_and_search_take_a_spec_file(run, network, folder):
+    run("inspect", network, "--chain", "0 relu flatten 3 relu 5", "--save", folder / "spec.json")
+    run("zoo", "add", network, "--spec", folder / "spec.json")
+    found = json.loads(run("search", network, "--spec", folder / "spec.json", "--json").out)
+    assert found[0]["score"] > 0.9999
+    assert run("embed", network, "--spec", folder / "spec.json", "-o", folder / "vectors.npz").code == 0
+    result = run("embed", "--spec", folder / "spec.json")
+    assert result.code == 2
+    assert "--spec goes with given checkpoints" in result.err

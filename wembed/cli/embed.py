@@ -8,6 +8,7 @@ import typer
 from wembed.cli import options
 from wembed.cli.failures import report_failures
 from wembed.cli.output import Output
+from wembed.errors import UsageError
 
 COLUMNS = ("id", "params", "seconds", "skipped", "encoder")
 
@@ -21,6 +22,7 @@ def embed(
         Path | None, typer.Option("--output", "-o", metavar="FILE.npz|.parquet", help="Write ids and embeddings.")
     ] = None,
     encoder: options.EncoderName = None,
+    spec: options.Spec = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     store: options.Store = None,
     device: options.Device = "auto",
@@ -38,8 +40,10 @@ def embed(
 
     output = Output.choose(format, json, quiet)
     check_suffix(out)
+    if spec and not checkpoints:
+        raise UsageError("--spec goes with given checkpoints", "`wembed zoo add --spec` gives a zoo's files a spec")
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=not checkpoints)
-    result = session.embed(checkpoints) if checkpoints else session.embed_zoo(with_vectors=out is not None)
+    result = session.embed(checkpoints, spec) if checkpoints else session.embed_zoo(with_vectors=out is not None)
     if out:
         save_embeddings(out, result.done, session.encoder.dimension)
     output.rows([vars(entry) | {"encoder": session.encoder.name} for entry in result.done], COLUMNS)

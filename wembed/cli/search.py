@@ -11,6 +11,7 @@ def search(
     checkpoint: options.Checkpoint,
     k: options.K = 5,
     encoder: options.EncoderName = None,
+    spec: options.Spec = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     store: options.Store = None,
     device: options.Device = "auto",
@@ -27,7 +28,7 @@ def search(
 
     output = Output.choose(format, json, quiet)
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
-    queries = session.embed([checkpoint])
+    queries = session.embed([checkpoint], spec)
     session.catch_up()
     rows = [row for query in queries.done for row in session.neighbours(query, k)]
     output.rows(rows, ("query", *COLUMNS) if checkpoint == "-" else COLUMNS)

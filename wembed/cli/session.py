@@ -14,6 +14,7 @@ from wembed.encoder import Encoder
 from wembed.errors import NotFoundError
 from wembed.neighbours import search
 from wembed.store import EmbeddingTable, Key
+from wembed.symmetry import load_spec
 from wembed.zoo import Embedded, EmbedResult, embed_given, embed_zoo, find_encoder, locate_all, open_table
 
 
@@ -67,15 +68,16 @@ class Session:
             result = embed_zoo(zoo, self.encoder, table, progress)
         return EmbedResult(_with_vectors(zoo, table, result.done), result.failures) if with_vectors else result
 
-    def embed(self, arguments: Sequence[str]) -> EmbedResult:
-        """Embeds the checkpoints that some arguments name.
+    def embed(self, arguments: Sequence[str], spec: Path | None = None) -> EmbedResult:
+        """Embeds the checkpoints that some arguments name, all with the symmetries of a spec file if there is one.
 
         Raises:
             WembedError: if there is but one and it can't be done.
         """
+        given = load_spec(spec) if spec else None
         located, failures = locate_all(with_standard_input(arguments), self.zoo)
         with self.output.progress("embedding") as progress:
-            result = embed_given(located, self.zoo, self.encoder, self.table, progress)
+            result = embed_given(located, self.zoo, self.encoder, self.table, progress, given)
         failures += result.failures
         if len(failures) == 1 and not result.done:
             raise failures[0].error

@@ -116,10 +116,19 @@ def embed_given(
     encoder: Encoder,
     table: EmbeddingTable | None,
     progress: Progress = silent,
+    given: SymmetrySpec | None = None,
 ) -> EmbedResult:
     """Embeds given checkpoints; every vector is in the result.
 
     What is in the table isn't computed again, and what is in the zoo is put into the table.
+
+    Args:
+        checkpoints: what to embed.
+        zoo: whose specs to know, if any.
+        encoder: with what.
+        table: of embeddings, if there is one.
+        progress: told after every checkpoint.
+        given: the symmetries of all of them, instead of what each would get.
 
     Raises:
         WembedError: if the table can't be written.
@@ -128,7 +137,8 @@ def embed_given(
     def embed(located: Located) -> _Made:
         start = time.perf_counter()
         checkpoint = open_checkpoint(located.path)
-        spec = spec_of_row(zoo, checkpoint, located.row) if zoo else spec_for(None, checkpoint)
+        own = zoo is not None and given is None
+        spec = spec_of_row(zoo, checkpoint, located.row) if own else spec_for(zoo, checkpoint, given)
         key = Key(checkpoint.content_hash(), spec.hash)
         found = table.fetch([key]).get(key) if table is not None else None
         vector = _vector(encoder, checkpoint, spec) if found is None else found

@@ -23,7 +23,7 @@ def spec_for(zoo: Zoo | None, checkpoint: Checkpoint, given: SymmetrySpec | None
     return find_spec(checkpoint, given) if given else next(_candidates(zoo, checkpoint))
 
 
-def spec_of_row(zoo: Zoo, checkpoint: Checkpoint, row: CatalogRow | None) -> SymmetrySpec:
+def spec_of_row(zoo: Zoo | None, checkpoint: Checkpoint, row: CatalogRow | None) -> SymmetrySpec:
     """Gives the spec that a checkpoint was taken in with; the one that it would get now if that is no more."""
     specs = list(_candidates(zoo, checkpoint)) if row else []
     return next((spec for spec in specs if row and spec.hash == row.spec), None) or spec_for(zoo, checkpoint)
