@@ -121,7 +121,7 @@ def families(modules: Mapping[str, Module]) -> Iterator[list[Module]]:
 def links(family: Sequence[Module], modules: Mapping[str, Module]) -> list[Link]:
     """The links of one family, each with its doubt."""
     sequential = _is_sequential(family)
-    shared_doubt = _doubt_of_family(family, modules, sequential)
+    shared_doubt = _doubt_of_family(family, sequential)
     found: list[Link] = []
     for writer, reader in pairwise(family):
         between = _between(writer, reader, modules) if sequential else ()
@@ -130,9 +130,9 @@ def links(family: Sequence[Module], modules: Mapping[str, Module]) -> list[Link]
             _doubt_of_shapes(writer, reader)
             or ("its writer may be a grouped convolution" if grouped else "")
             or shared_doubt
-            or _doubt_of_depthwise(writer, family, modules)
+            or _doubt_of_depthwise(writer)
             or (_doubt_between(writer, reader, between, modules) if sequential else "")
-            or ("" if sequential else _doubt_of_scope(writer, reader, family, modules))
+            or ("" if sequential else _doubt_of_scope(writer, family, modules))
         )
         found.append(Link(writer, reader, tuple(m for m in between if not m.is_dense), doubt))
     return found
@@ -152,7 +152,7 @@ def _doubt_of_shapes(writer: Module, reader: Module) -> str:
     return ""
 
 
-def _doubt_of_family(family: Sequence[Module], modules: Mapping[str, Module], sequential: bool) -> str:
+def _doubt_of_family(family: Sequence[Module], sequential: bool) -> str:
     shapes = [module.shape for module in family]
     names = f"{family[0].path} to {family[-1].path}"
     if len(set(shapes)) == 1 and (not sequential or len(shapes[0]) > 2):
@@ -168,11 +168,8 @@ def _doubt_of_family(family: Sequence[Module], modules: Mapping[str, Module], se
     return ""
 
 
-def _doubt_of_depthwise(writer: Module, family: Sequence[Module], modules: Mapping[str, Module]) -> str:
-    if len(writer.shape) < 3 or writer.shape[1] != 1 or writer.shape[0] == 1:
-        return ""
-    others = (m for m in modules.values() if m.is_dense and m not in family)
-    if writer is not family[0] or any(writer.shape[0] in module.shape[:2] for module in others):
+def _doubt_of_depthwise(writer: Module) -> str:
+    if len(writer.shape) > 2 and writer.shape[1] == 1 and writer.shape[0] > 1:
         return f"{writer.path} may be a depthwise convolution"
     return ""
 
@@ -195,14 +192,16 @@ def _doubt_between(writer: Module, reader: Module, between: Sequence[Module], mo
     return ""
 
 
-def _doubt_of_scope(writer: Module, reader: Module, family: Sequence[Module], modules: Mapping[str, Module]) -> str:
-    """Named layers may be called in any way: whatever else has this size could stand in between or in parallel."""
+def _doubt_of_scope(writer: Module, family: Sequence[Module], modules: Mapping[str, Module]) -> str:
+    """Layers that are no Sequential may be called in any way: what else has this size could be added to it."""
     size = writer.shape[0]
+    if family[0].shape[1] == size:
+        return f"{family[0].path} reads {size} channels, {writer.path} writes as many: a skip may join them"
     for module in modules.values():
-        if module in family or module.scope != writer.scope:
+        if module is writer or module.scope != writer.scope:
             continue
         if module.is_dense and module.shape[0] == size:
-            return f"{module.path} writes {size} channels too: it may add to {writer.path}"
+            return f"{writer.path} and {module.path} both write {size} channels: a skip may join them"
         if not module.is_dense and module.vector_size == size:
             return f"{module.path} has {size} channels: its place in the order is not known"
     return ""
