@@ -173,7 +173,7 @@ def test_inspect_shows_groups_and_saves_a_spec_that_can_be_given_back(run, fille
     assert " groups are free, " in result.err
     assert "next: wembed permute a -o permuted.safetensors\n" in result.err
     given = run("inspect", "a", "--spec", "spec.json", "--json")
-    assert "tier given" in given.err
+    assert "tier inferred" in given.err
     assert rows(given)[0]["tensors"]
 
 

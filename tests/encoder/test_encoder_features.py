@@ -8,8 +8,9 @@ from hypothesis.extra.numpy import arrays as numpy_arrays
 from networks import InMemory, Plan, in_float64, random_weights, spec_of
 
 from wembed.encoder import load_encoder, pooled_stats, unit_rows
-from wembed.encoder.features import BlockFeatures, block_features, cosine_modes, quantiles
+from wembed.encoder.features import VECTOR_FEATURES, BlockFeatures, block_features, cosine_modes, quantiles
 from wembed.graph import build_graph
+from wembed.symmetry import declare_spec
 
 numbers = numpy_arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -57,7 +58,7 @@ def test_features_have_the_promised_lengths(plan):
         features = block_features(graph, block)
         assert len(features.concatenated()) == sum(BlockFeatures.lengths())
         assert np.isfinite(features.concatenated()).all()
-    assert pooled_stats(graph).shape == (4 * sum(BlockFeatures.lengths()),)
+    assert pooled_stats(graph).shape == (4 * sum(BlockFeatures.lengths()) + 2 * VECTOR_FEATURES,)
 
 
 def test_profiles_are_zero_where_the_order_means_nothing():
@@ -95,3 +96,26 @@ def test_id_is_the_same_every_time(name):
 
 def test_ids_tell_encoders_apart():
     assert len({load_encoder(name).id for name in ("fingerprint", "stats", "gnn")}) == 3
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "stats", "gnn"])
+@pytest.mark.parametrize("tensor", ["1.weight", "1.running_var"])
+def test_norms_that_are_not_folded_are_seen(name, tensor):
+    plan = Plan(3, (6, 5), 2, norm="after")
+    arrays = in_float64(random_weights(plan, np.random.default_rng(0)))
+    norm = next(key for key in arrays if key.endswith(tensor.partition(".")[2]) and arrays[key].ndim == 1)
+    norm = norm if tensor == "1.weight" else next(key for key in arrays if key.endswith("running_var"))
+    changed = arrays | {norm: arrays[norm] * np.linspace(1, 9, len(arrays[norm]))}
+    spec = spec_of(plan, arrays)
+    before, after = load_encoder(name).embed([(InMemory(arrays), spec), (InMemory(changed), spec)])
+    assert np.linalg.norm(before - after) > 1e-3
+
+
+def test_slopes_are_seen():
+    shapes = {"0.weight": (4, 3), "0.bias": (4,), "1.weight": (4,), "2.weight": (2, 4)}
+    generator = np.random.default_rng(0)
+    arrays = {key: generator.normal(size=shape) for key, shape in shapes.items()}
+    spec = declare_spec(shapes, [["0", "1", "2"]])
+    changed = arrays | {"1.weight": arrays["1.weight"] * 3}
+    before, after = load_encoder("fingerprint").embed([(InMemory(arrays), spec), (InMemory(changed), spec)])
+    assert np.linalg.norm(before - after) > 1e-3

@@ -103,6 +103,11 @@ NETWORKS = {
     ),
     "depthwise first": (nn.Sequential(conv(3, 3, groups=3), nn.ReLU(), conv(3, 4, 1)), IMAGES, 0),
     "grouped": (nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 8, groups=2), nn.ReLU(), conv(8, 4, 1)), IMAGES, 0),
+    "transposed between convolutions": (
+        nn.Sequential(conv(3, 8), nn.ReLU(), nn.ConvTranspose2d(8, 8, 2, 2), nn.ReLU(), conv(8, 3)),
+        IMAGES,
+        0,
+    ),
     "transposed": (
         nn.Sequential(nn.ConvTranspose2d(3, 5, 4), nn.ReLU(), nn.ConvTranspose2d(5, 3, 4)),
         IMAGES,

@@ -42,11 +42,16 @@ def test_inferred_spec_survives_json(chain):
     assert again.tier == "inferred"
 
 
-def test_spec_file_survives_and_becomes_given(chain, tmp_path):
+def test_a_declared_spec_comes_back_as_given(chain, tmp_path):
+    save_spec(chain.spec, tmp_path / "spec.json")
+    assert load_spec(tmp_path / "spec.json").tier == "given"
+
+
+def test_a_spec_that_was_inferred_stays_a_guess(chain, tmp_path):
     inferred = infer_spec({name: info.shape for name, info in chain.checkpoint.tensors.items() if info.is_floating})
     save_spec(inferred, tmp_path / "spec.json")
     again = load_spec(tmp_path / "spec.json")
-    assert again.tier == "given"
+    assert again.tier == "inferred"
     assert again.hash == inferred.hash
     assert [path.name for path in tmp_path.iterdir()] == ["spec.json"]
 

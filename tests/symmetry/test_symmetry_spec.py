@@ -161,7 +161,7 @@ def test_size_that_is_no_count_is_refused(data, size):
         (("atoms", "0.out", "kind"), "odd", "'odd' is none of input, output, hidden, spatial"),
         (("tensors", "0.weight"), ["0.out", "ghost"], "tensor 0.weight uses atom 'ghost', which is not there"),
         (("tensors", "0.weight"), [3, 4], "an axis is a name, a product or a sum, found 3"),
-        (("tensors", "0.weight"), 3, "a part is missing or of the wrong type"),
+        (("tensors", "0.weight"), 3, "the axes of tensor 0.weight are no list"),
         (("sites", "0.out", "activation"), "swoosh", "site 0.out has activation 'swoosh'"),
         (("sites", "0.out"), [], "a part is missing or of the wrong type"),
         (("layers", 0), 3, "a part is missing or of the wrong type"),
@@ -170,6 +170,8 @@ def test_size_that_is_no_count_is_refused(data, size):
         (("layers", 0, "layout"), ["odd", "source"], "'odd' is none of target, source, tap"),
         (("layers", 0, "tensors"), ["0.weight"], "layer '0' is malformed"),
         (("layers", 0, "eps"), "small", "layer '0' is malformed"),
+        (("layers", 0, "eps"), float("nan"), "layer 0 has eps nan"),
+        (("layers", 0, "eps"), -5, "layer 0 has eps -5"),
         (("layers", 0, "kind"), [], r"\[\] is none of dense"),
     ],
 )

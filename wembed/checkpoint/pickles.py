@@ -64,7 +64,7 @@ def _load(path: Path, zipped: bool) -> object:
 
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*TypedStorage is deprecated")
+            warnings.simplefilter("ignore")  # what torch thinks of a file is for us to say, in one line
             return torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipped)
     # Broken bytes make the unpickler fail in every way that Python knows; none of them is a fault of ours.
     except Exception as error:

@@ -15,7 +15,9 @@ from wembed.graph import Block, Group, WeightGraph
 
 Vector = NDArray[np.float64]
 
-FEATURE_VERSION = 1  # to be raised with every change of what is computed here
+FEATURE_VERSION = 2  # to be raised with every change of what is computed here
+
+VECTOR_FEATURES = 8
 
 _WEIGHT_LEVELS = 13
 _NORM_LEVELS = 7
@@ -87,6 +89,17 @@ def block_features(graph: WeightGraph, block: Block) -> BlockFeatures:
         outputs=np.concatenate([_profile(rows, target), _profile(bias, target)]),
         taps=_tap_profile(np.sqrt(energy.mean((0, 1))), block.taps),
     )
+
+
+def vector_features(values: Vector, symmetric: bool) -> Vector:
+    """What a vector along a group says: log of its root mean square, and its quantiles over that, [1 + 7].
+
+    Args:
+        values: a norm that is not folded, PReLU slopes, or whatever else lies along a group and is no bias.
+        symmetric: whether its signs are open.
+    """
+    rms = float(np.sqrt(np.mean(np.square(values))))
+    return np.concatenate([[np.log(rms + 1e-3)], quantiles(values / (rms or 1.0), _NORM_LEVELS, symmetric)])
 
 
 def quantiles(values: NDArray[np.float64], count: int, symmetric: bool = False) -> Vector:

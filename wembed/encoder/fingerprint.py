@@ -1,24 +1,28 @@
 """The deterministic encoders: fingerprint and stats. No training, no torch.
 
-A network is a set of blocks; a block is its features and its place in depth. The fingerprint is the mean over blocks
-of random Fourier features (Rahimi and Recht, 2007), so that the cosine of two networks is the mean, over pairs of
-blocks, of a kernel that is 1 for equal blocks and falls off with their distance. Its narrow bandwidths tell a shared
-layer from a similar one, its wide ones similar layers from others.
+A network is a set of tokens: its blocks, and the vectors that are no biases (norms that are not folded, slopes), each
+with its features and its place in depth. The fingerprint is the mean over tokens of random Fourier features (Rahimi
+and Recht, 2007), so that the cosine of two networks is the mean, over pairs of tokens, of a kernel that is 1 for equal
+ones and falls off with their distance. Its narrow bandwidths tell a shared layer from a similar one, its wide ones
+similar layers from others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.encoder.base import Item, identity_of, unit_rows
-from wembed.encoder.features import FEATURE_VERSION, BlockFeatures, block_features
-from wembed.graph import WeightGraph, build_graph
+from wembed.encoder.features import FEATURE_VERSION, VECTOR_FEATURES, BlockFeatures, block_features, vector_features
+from wembed.graph import VECTOR_ROLES, WeightGraph, build_graph
 
 # How far apart one unit of each kind of feature puts two blocks; settled on real checkpoints of known kinship.
 _FEATURE_WEIGHT = {"bias": 0.5, "inputs": 2.0, "taps": 2.0}
 _DEPTH_WEIGHT = 3.0
+_ROLE_WEIGHT = 3.0
+_VECTOR_SHARE = 0.25  # how much a vector counts beside a block
+_ODD = ("shift", "vector")  # roles whose values turn with a node's sign
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,16 @@ class Fingerprint:
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
         """See Encoder; D is twice the number of frequencies."""
-        vectors = [self._of_tokens(block_tokens(build_graph(checkpoint, spec))) for checkpoint, spec in items]
+        vectors = [self._of(tokens_of(build_graph(checkpoint, spec))) for checkpoint, spec in items]
         return unit_rows(np.array(vectors).reshape(len(items), self.dimension))
 
-    def _of_tokens(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of(self, tokens: "Tokens") -> NDArray[np.float64]:
         # The legacy generator is the one whose stream NumPy promises never to change (NEP 19).
         random = np.random.RandomState(self.config.seed)
         parts = []
         for bandwidth, count in zip(self.config.bandwidths, self.config.frequencies, strict=True):
-            phases = tokens @ random.standard_normal((tokens.shape[1], count)) / bandwidth  # [blocks, count]
-            parts += [np.cos(phases).mean(0), np.sin(phases).mean(0)]
+            phases = tokens.rows @ random.standard_normal((tokens.rows.shape[1], count)) / bandwidth  # [tokens, count]
+            parts += [tokens.shares @ np.cos(phases), tokens.shares @ np.sin(phases)]
         return np.concatenate(parts)
 
 
@@ -74,7 +78,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.id = identity_of(self.name, {"feature_version": FEATURE_VERSION})
-        self.dimension = 4 * sum(BlockFeatures.lengths())
+        self.dimension = 4 * sum(BlockFeatures.lengths()) + 2 * VECTOR_FEATURES
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
         """See Encoder."""
@@ -82,16 +86,49 @@ class Stats:
 
 
 def pooled_stats(graph: WeightGraph) -> NDArray[np.float64]:
-    """Mean, standard deviation, minimum and maximum of every feature over the blocks, [4 F]."""
+    """Block features pooled over blocks, then mean and deviation of vector features, [4 F + 2 V]."""
     rows = np.array([block_features(graph, block).concatenated() for block in graph.blocks])
-    return np.concatenate([rows.mean(0), rows.std(0), rows.min(0), rows.max(0)])
+    vectors = np.array([features for _, _, features in _vectors(graph)]).reshape(-1, VECTOR_FEATURES)
+    of_vectors = [vectors.mean(0), vectors.std(0)] if len(vectors) else [np.zeros(2 * VECTOR_FEATURES)]
+    return np.concatenate([rows.mean(0), rows.std(0), rows.min(0), rows.max(0), *of_vectors])
 
 
-def block_tokens(graph: WeightGraph) -> NDArray[np.float64]:
-    """One row per block: its depth and its features, weighted, [blocks, 1 + F]."""
-    return np.array([_token(block.depth, block_features(graph, block)) for block in graph.blocks])
+@dataclass(frozen=True)
+class Tokens:
+    """What a network is to the fingerprint.
+
+    Args:
+        rows: one per block and vector: depth, features, role, each weighted, [tokens, 1 + F + V + roles].
+        shares: how much each counts, [tokens]; they add up to 1.
+    """
+
+    rows: NDArray[np.float64]
+    shares: NDArray[np.float64]
 
 
-def _token(depth: float, features: BlockFeatures) -> NDArray[np.float64]:
-    parts = [getattr(features, part.name) * _FEATURE_WEIGHT.get(part.name, 1.0) for part in fields(features)]
-    return np.concatenate([[_DEPTH_WEIGHT * depth], *parts])
+def tokens_of(graph: WeightGraph) -> Tokens:
+    """The tokens of a network."""
+    depths = {block.target: block.depth for block in graph.blocks}
+    blocks = [(block.depth, _weighted(block_features(graph, block))) for block in graph.blocks]
+    no_block, no_vector = np.zeros(len(blocks[0][1])), np.zeros(VECTOR_FEATURES + len(VECTOR_ROLES))
+    rows = [np.concatenate([[_DEPTH_WEIGHT * depth], features, no_vector]) for depth, features in blocks]
+    for name, role, features in _vectors(graph):
+        depth = _DEPTH_WEIGHT * depths.get(name, 0.5)
+        which = _ROLE_WEIGHT * np.array([role == known for known in VECTOR_ROLES])
+        rows.append(np.concatenate([[depth], no_block, features, which]))
+    shares = np.array([1.0] * len(blocks) + [_VECTOR_SHARE] * (len(rows) - len(blocks)))
+    return Tokens(np.array(rows), shares / shares.sum())
+
+
+def _vectors(graph: WeightGraph) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+    """Group name, role and features of every vector that is no bias."""
+    for group in graph.groups.values():
+        for role, values in sorted(group.vectors.items()):
+            if role != "bias" and values.size:
+                yield group.name, role, vector_features(values, group.signed and role in _ODD)
+
+
+def _weighted(features: BlockFeatures) -> NDArray[np.float64]:
+    return np.concatenate(
+        [getattr(features, part.name) * _FEATURE_WEIGHT.get(part.name, 1.0) for part in fields(features)]
+    )

@@ -1,5 +1,5 @@
 """The weight graph: a network's canonical view as groups of nodes and dense blocks between them."""
 
-from wembed.graph.weight_graph import Block, Group, WeightGraph, build_graph
+from wembed.graph.weight_graph import VECTOR_ROLES, Block, Group, WeightGraph, build_graph
 
-__all__ = ["Block", "Group", "WeightGraph", "build_graph"]
+__all__ = ["VECTOR_ROLES", "Block", "Group", "WeightGraph", "build_graph"]

@@ -130,7 +130,7 @@ def links(family: Sequence[Module], modules: Mapping[str, Module]) -> list[Link]
             _doubt_of_shapes(writer, reader)
             or ("its writer may be a grouped convolution" if grouped else "")
             or shared_doubt
-            or _doubt_of_depthwise(writer)
+            or _doubt_of_kind(writer, reader, family)
             or (_doubt_between(writer, reader, between, modules) if sequential else "")
             or ("" if sequential else _doubt_of_scope(writer, family, modules))
         )
@@ -168,9 +168,17 @@ def _doubt_of_family(family: Sequence[Module], sequential: bool) -> str:
     return ""
 
 
-def _doubt_of_depthwise(writer: Module) -> str:
-    if len(writer.shape) > 2 and writer.shape[1] == 1 and writer.shape[0] > 1:
+def _doubt_of_kind(writer: Module, reader: Module, family: Sequence[Module]) -> str:
+    """What the weights could be instead of plain linear layers or convolutions, by their shapes."""
+    targets, sources, *kernel = writer.shape
+    if kernel and sources == 1 < targets:
         return f"{writer.path} may be a depthwise convolution"
+    for module in (writer, reader):
+        if module.shape[0] == module.shape[1] and any(size % 2 == 0 for size in module.shape[2:]):
+            return f"{module.path} may be a transposed convolution"
+    lone = writer is family[0] and "bias" not in writer.tensors and any("bias" in m.tensors for m in family)
+    if lone and not kernel and sources == targets:
+        return f"{writer.path} may be an embedding"
     return ""
 
 
@@ -197,7 +205,8 @@ def _doubt_of_scope(writer: Module, family: Sequence[Module], modules: Mapping[s
     size = writer.shape[0]
     if family[0].shape[1] == size:
         return f"{family[0].path} reads {size} channels, {writer.path} writes as many: a skip may join them"
-    for module in modules.values():
+    nearest = sorted(modules.values(), key=lambda module: module.number != writer.number)
+    for module in nearest:
         if module is writer or module.scope != writer.scope:
             continue
         if module.is_dense and module.shape[0] == size:

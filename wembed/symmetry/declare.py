@@ -65,6 +65,8 @@ def _dense(draft: Draft, module: Module, source: str, flattened: bool, is_last: 
     # With no activation after it the value passes as it is.
     target = draft.site(f"{module.path}.out", axis, "identity", fixed=is_last)
     draft.dense(module, source, target)
+    if reads != size:
+        draft.notes.append(f"{module.path}: flatten taken as channels first, as PyTorch's is")
     return target
 
 

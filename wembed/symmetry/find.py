@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from wembed.checkpoint import Checkpoint
-from wembed.errors import CheckpointRefusedError, NotFoundError, WembedError
+from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError, WembedError
 from wembed.symmetry.infer import infer_spec
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 from wembed.symmetry.spec import SymmetrySpec
@@ -38,13 +39,23 @@ def structure_signature(checkpoint: Checkpoint) -> str:
 
 
 def load_spec(path: Path) -> SymmetrySpec:
-    """A spec file, as written by `save_spec`; its tier becomes `given`."""
+    """A spec file, as written by `save_spec`; its tier becomes `given`, but what was inferred stays so.
+
+    Raises:
+        NotFoundError: no such file.
+        UsageError: it is no spec.
+    """
+    hint = "`wembed inspect CKPT --save SPEC.json` writes one"
     try:
-        return spec_from_json(json.loads(path.read_text(encoding="utf-8")), tier="given")
+        return _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise NotFoundError(f"no spec file at {path}", "`wembed inspect CKPT --save SPEC.json` writes one") from error
-    except (ValueError, RecursionError, OSError) as error:
-        raise WembedError(f"{path} is no spec file: {error}") from error
+        raise NotFoundError(f"no spec file at {path}", hint) from error
+    except OSError as error:
+        raise UsageError(f"{path} is no spec file: {(error.strerror or '').lower()}", hint) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no spec file: it is no text", hint) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no spec file: {error}", hint) from error
 
 
 def save_spec(spec: SymmetrySpec, path: Path) -> None:
@@ -65,10 +76,20 @@ def spec_metadata(spec: SymmetrySpec) -> dict[str, str]:
 
 def _spec_from_metadata(checkpoint: Checkpoint) -> SymmetrySpec:
     try:
-        return spec_from_json(json.loads(checkpoint.metadata[METADATA_KEY]), tier="given")
-    except (ValueError, RecursionError) as error:
+        return _parsed(checkpoint.metadata[METADATA_KEY])
+    except ValueError as error:
         hint = "give another with --spec"
         raise CheckpointRefusedError(f"{checkpoint.path}: its metadata holds a broken spec: {error}", hint) from error
+
+
+def _parsed(text: str) -> SymmetrySpec:
+    """A spec from JSON that is not trusted; a guess that was written down is still a guess."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is no JSON") from error
+    spec = spec_from_json(value)
+    return spec if spec.tier == "inferred" else replace(spec, tier="given")
 
 
 def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:

@@ -18,11 +18,14 @@ def infer_spec(shapes: Shapes) -> SymmetrySpec:
     draft = Draft.of(shapes)
     modules = modules_of(draft.shapes)
     after: dict[str, Link] = {}
+    ends: set[tuple[tuple[int, ...], ...]] = set()
     for family in families(modules):
+        ends.add((family[0].shape[1:], family[-1].shape[:1]))
         after |= {link.writer.path: link for link in links(family, modules)}
     before = {link.reader.path: link for link in after.values()}
     dense = [module for module in modules.values() if module.is_dense]
-    whole = all(module.path in after or module.path in before for module in dense)
+    # Only where all dense layers are in chains, all from the same input to the same output, are their ends the model's.
+    whole = len(ends) == 1 and all(module.path in after or module.path in before for module in dense)
     for module in dense:
         _add_dense(draft, module, before.get(module.path), after.get(module.path), whole)
     draft.add_rest()

@@ -48,7 +48,9 @@ def permute(
     action = random_action(spec, generator, rescale, powers_of_two=bool(dtypes & set(_HALF)))
     write_safetensors(out, _acted(checkpoint, spec, action, rescale), checkpoint.metadata | spec_metadata(spec))
     frozen = sum(bool(atom.frozen) and atom.kind == "hidden" for atom in spec.atoms.values())
-    return [f"{frozen} hidden groups left as they are, see `wembed inspect`"] if frozen else []
+    left = [f"{frozen} hidden groups left as they are, see `wembed inspect`"] if frozen else []
+    guess = "which neurons may be permuted was inferred from names and shapes, not proven"
+    return [guess, *left] if spec.tier == "inferred" else left
 
 
 def _acted(
@@ -57,6 +59,8 @@ def _acted(
     tensors = {}
     acted = dict(apply_action(action, spec, checkpoint.read if rescale else checkpoint.read_stored))
     for name, info in checkpoint.tensors.items():
+        if info.is_floating:
+            checkpoint.read(name)  # refuses what is not finite
         values = acted[name] if name in acted else checkpoint.read_stored(name)
         stored = encode(values, info.dtype) if rescale and name in acted else values
         tensors[checkpoint.prefix + name] = (info.dtype, stored)

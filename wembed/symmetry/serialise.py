@@ -6,7 +6,7 @@ What is read is not trusted: anything malformed is a ValueError that says what i
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from wembed.symmetry.axes import axis_from_json, axis_to_json
+from wembed.symmetry.axes import Axis, axis_from_json, axis_to_json
 from wembed.symmetry.spec import Atom, AtomKind, AxisRole, Layer, LayerKind, Site, SymmetrySpec, Tier
 
 FORMAT = 1  # of the JSON form
@@ -39,12 +39,11 @@ def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
     }
 
 
-def spec_from_json(value: Any, tier: Tier | None = None) -> SymmetrySpec:
+def spec_from_json(value: Any) -> SymmetrySpec:
     """The inverse of `spec_to_json`.
 
     Args:
         value: parsed JSON, not trusted.
-        tier: replaces the tier that stands in the data.
 
     Raises:
         ValueError: for anything that is not a spec, naming what is wrong.
@@ -53,9 +52,9 @@ def spec_from_json(value: Any, tier: Tier | None = None) -> SymmetrySpec:
         raise ValueError(f"this is no spec of format {FORMAT}")
     try:
         return SymmetrySpec(
-            tier=tier or _one_of(value["tier"], Tier),
+            tier=_one_of(value["tier"], Tier),
             atoms={name: _atom(name, atom) for name, atom in value["atoms"].items()},
-            tensors={name: tuple(map(axis_from_json, axes)) for name, axes in value["tensors"].items()},
+            tensors={name: _axes(name, axes) for name, axes in value["tensors"].items()},
             sites={name: _site(name, site) for name, site in value["sites"].items()},
             layers=tuple(map(_layer, value["layers"])),
             notes=tuple(str(note) for note in value.get("notes", [])),
@@ -69,6 +68,12 @@ def _atom(name: str, value: Mapping[str, Any]) -> Atom:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ValueError(f"atom {name} has size {size!r}")
     return Atom(name, size, _one_of(value["kind"], AtomKind), str(value["frozen"]))
+
+
+def _axes(name: str, value: object) -> tuple[Axis, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"the axes of tensor {name} are no list")
+    return tuple(map(axis_from_json, value))
 
 
 def _site(name: str, value: Mapping[str, Any]) -> Site:

@@ -6,6 +6,7 @@ A spec is data: it is written into files and read from files that are not truste
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -144,6 +145,10 @@ class SymmetrySpec:
                 )
         for layer in self.layers:
             _check_layer(self, layer)
+        used = Counter(name for layer in self.layers for name in layer.tensors.values())
+        for name, count in used.items():
+            if count > 1:
+                raise ValueError(f"tensor {name!r} stands in two layers")
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -233,6 +238,8 @@ def _check_layer(spec: SymmetrySpec, layer: Layer) -> None:
             _check_weight(layer, axes, source, target)
         elif axes != (target,):
             raise ValueError(f"layer {layer.name}: {name} is no vector along {axis_text(target)}")
+    if not 0 <= layer.eps < 1:
+        raise ValueError(f"layer {layer.name} has eps {layer.eps}")
     if layer.kind == "batch_norm" and (source != target or layer.tensors.keys() != BATCH_NORM_ROLES):
         raise ValueError(f"layer {layer.name}: a batch_norm has {', '.join(sorted(BATCH_NORM_ROLES))} along one axis")
 

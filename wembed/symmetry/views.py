@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
+from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import Axis, Product, axis_size
 from wembed.symmetry.spec import Layer, SymmetrySpec
 
@@ -98,9 +99,18 @@ class AffineView:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, norm: Layer) -> Self:
-        """A batch norm as it is in the file, with its running statistics."""
+        """A batch norm as it is in the file, with its running statistics.
+
+        Raises:
+            CheckpointRefusedError: a variance that is not positive.
+        """
         read = {role: checkpoint.read(name).astype(np.float64) for role, name in norm.tensors.items()}
-        gain = read["weight"] / np.sqrt(np.maximum(read["running_var"], 0.0) + norm.eps)
+        variance = read["running_var"] + norm.eps
+        if not (variance > 0).all():
+            found = float(read["running_var"].min())
+            name = norm.tensors["running_var"]
+            raise CheckpointRefusedError(f"{checkpoint.path}: {name} holds {found:g}, expected a variance above 0")
+        gain = read["weight"] / np.sqrt(variance)
         return cls(norm.name, norm.source, norm.target, gain, read["bias"] - gain * read["running_mean"])
 
     def scaled(self, up: Scales, down: Scales) -> Self:

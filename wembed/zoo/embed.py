@@ -26,7 +26,7 @@ from wembed.zoo.read import as_failure
 from wembed.zoo.specs import spec_for, spec_of_row
 
 BATCH = 64  # models
-BATCH_SECONDS = 10.0
+BATCH_SECONDS = 2.0
 
 Vector = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -192,7 +192,8 @@ def _embed_row(zoo: Zoo, encoder: Encoder, row: CatalogRow) -> _Made:
 
 
 def _vector(encoder: Encoder, checkpoint: Checkpoint, spec: SymmetrySpec) -> Vector:
-    vector: Vector = encoder.embed([(checkpoint, spec)])[0].astype(np.float32)  # [D]
+    with np.errstate(all="ignore"):  # what overflows is refused below
+        vector: Vector = encoder.embed([(checkpoint, spec)])[0].astype(np.float32)  # [D]
     if not np.isfinite(vector).all():
         raise CheckpointRefusedError(f"{checkpoint.path}: its embedding by {encoder.name} is not finite")
     return vector

@@ -8,6 +8,7 @@ from wembed.catalog import Zoo, parse_value
 from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.symmetry import SymmetrySpec, structure_signature
+from wembed.symmetry.views import AffineView
 from wembed.zoo.specs import spec_for
 
 # Keys of the text beside the weights that fill a column, the later ones where both are there.
@@ -63,6 +64,9 @@ def read_file(zoo: Zoo, path: Path, given: SymmetrySpec | None) -> ReadFile:
         raise CheckpointRefusedError(f"{path}: nothing to embed, it holds no weight of two axes or more")
     fits = _fitting(zoo, checkpoint, given)
     spec = fits or spec_for(zoo, checkpoint)
+    for layer in spec.layers:
+        if layer.kind == "batch_norm":
+            AffineView.of(checkpoint, layer)  # refuses a variance that is none
     values: dict[str, object] = {
         "sha256": checkpoint.file_hash(),
         "content": checkpoint.content_hash(),
