@@ -47,4 +47,5 @@ def inspect(
     output.rows([row | {"why": row["why"] or None} for row in opened.spec.rows()], COLUMNS)
     for note in opened.facts():
         output.note(note)
-    output.next_command("permute", checkpoint, "-o", "permuted.safetensors")
+    if opened.spec.has_free:
+        output.next_command("permute", checkpoint, "-o", "permuted.safetensors")
