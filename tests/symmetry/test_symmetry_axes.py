@@ -88,3 +88,11 @@ def test_atoms_stand_as_often_as_they_are_used():
 def test_what_is_no_axis_is_refused(value):
     with pytest.raises(ValueError, match="an axis is a name, a product or a sum, found"):
         axis_from_json(value)
+
+
+def test_an_axis_nested_without_end_is_refused():
+    nested: object = "x"
+    for _ in range(500):
+        nested = {"sum": [nested, "x"]}
+    with pytest.raises(ValueError, match="an axis is nested more than 8 deep"):
+        axis_from_json(nested)

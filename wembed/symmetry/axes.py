@@ -27,6 +27,8 @@ class Sum:
 
 Axis = str | Product | Sum
 
+_DEEPEST = 8  # products and sums inside each other; a fused, grouped qkv has three
+
 
 def atoms_of(axis: Axis) -> Iterator[str]:
     """The atoms that an axis is made of, in order, repeated where they stand twice."""
@@ -116,14 +118,16 @@ def axis_to_json(axis: Axis) -> object:
             return axis
 
 
-def axis_from_json(value: object) -> Axis:
-    """The inverse of `axis_to_json`; ValueError for anything else."""
+def axis_from_json(value: object, deepest: int = _DEEPEST) -> Axis:
+    """The inverse of `axis_to_json`; ValueError for anything else, and for what is nested deeper than networks need."""
     match value:
         case str():
             return value
+        case {"product": [_, *_]} | {"sum": [_, *_]} if deepest == 0:
+            raise ValueError(f"an axis is nested more than {_DEEPEST} deep")
         case {"product": [_, *_] as parts}:
-            return Product(tuple(axis_from_json(part) for part in parts))
+            return Product(tuple(axis_from_json(part, deepest - 1) for part in parts))
         case {"sum": [_, *_] as parts}:
-            return Sum(tuple(axis_from_json(part) for part in parts))
+            return Sum(tuple(axis_from_json(part, deepest - 1) for part in parts))
         case _:
             raise ValueError(f"an axis is a name, a product or a sum, found {value!r:.80}")
