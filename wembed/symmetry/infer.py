@@ -31,7 +31,7 @@ def infer_spec(shapes: Shapes) -> SymmetrySpec:
     draft.add_rest()
     doubts = (link.doubt for link in after.values() if link.doubt)
     draft.notes.extend(dict.fromkeys(doubts))
-    return SymmetrySpec("inferred", draft.atoms, draft.tensors, draft.sites, tuple(draft.layers), tuple(draft.notes))
+    return draft.finish("inferred")
 
 
 def _add_dense(draft: Draft, module: Module, before: Link | None, after: Link | None, whole: bool) -> None:
