@@ -39,7 +39,7 @@ def permute(
     if not spec.has_free:
         raise WembedError(f"{checkpoint.path}: nothing in it may be permuted", "see why with `wembed inspect`")
     if rescale and not scalable:
-        hint = "name the activations in a spec file and give it with --spec, see `wembed inspect --save`"
+        hint = "state them with `wembed inspect --chain ... --save SPEC.json`, then give --spec SPEC.json"
         raise UsageError(f"{checkpoint.path}: nothing in it may be rescaled, its activations are not known", hint)
     if rescale and not dtypes <= _SCALABLE:
         raise UsageError(
