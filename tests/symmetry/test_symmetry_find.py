@@ -158,7 +158,7 @@ def test_rescale_without_known_activations_is_refused(arrays, tmp_path):
     checkpoint = _write(tmp_path / "net.safetensors", arrays)
     with pytest.raises(UsageError, match=r"nothing in it may be rescaled, its activations are not known") as caught:
         permute(checkpoint, find_spec(checkpoint), tmp_path / "out.safetensors", np.random.default_rng(0), rescale=True)
-    assert "wembed inspect --save" in caught.value.hint
+    assert "wembed inspect --chain" in caught.value.hint
     assert not (tmp_path / "out.safetensors").exists()
 
 
