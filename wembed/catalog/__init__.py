@@ -5,20 +5,26 @@ from wembed.catalog.ids import assign_id
 from wembed.catalog.locate import Located, Locator, locate
 from wembed.catalog.metadata import GivenMetadata, load_metadata, parse_value
 from wembed.catalog.rows import COLUMNS, DESCRIPTIVE_COLUMNS, CatalogRow
+from wembed.catalog.splits import SPLITS, Split, assign_splits, check_splits, families
 from wembed.catalog.zoo import LAYOUT, Zoo, absolute
 
 __all__ = [
     "COLUMNS",
     "DESCRIPTIVE_COLUMNS",
     "LAYOUT",
+    "SPLITS",
     "CatalogRow",
     "Family",
     "GivenMetadata",
     "Located",
     "Locator",
+    "Split",
     "Zoo",
     "absolute",
     "assign_id",
+    "assign_splits",
+    "check_splits",
+    "families",
     "find_family",
     "find_row",
     "load_metadata",

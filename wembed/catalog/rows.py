@@ -42,7 +42,8 @@ class CatalogRow:
         accuracy: share of the test set, 0 to 1.
         loss: on the test set.
         gap: training accuracy less test accuracy.
-        split: train, validation or test.
+        split: train, validation, test or zero-shot, where the catalog states it.
+        status: what is unusual about it, such as a diverged run.
         bytes: size of the files.
         added: when, as UTC in ISO form.
     """
@@ -74,6 +75,7 @@ class CatalogRow:
     loss: float | None = None
     gap: float | None = None
     split: str | None = None
+    status: str | None = None
     bytes: int = 0
     added: str = ""
 
@@ -120,4 +122,5 @@ _TYPES = _accepted_types()
 DESCRIPTIVE_COLUMNS = (
     "source", "revision", "licence", "architecture", "task", "dataset", "run", "parent", "derivation", "step", "seed",
     "init_id", "data_order_id", "train_accuracy", "accuracy", "loss", "gap", "split",
+    "status",
 )  # fmt: skip

@@ -5,7 +5,8 @@ Opening reads a header and nothing else; a tensor is read when it is asked for. 
 
 from wembed.checkpoint.header import TensorInfo
 from wembed.checkpoint.layouts import find_checkpoints
+from wembed.checkpoint.memory import in_memory
 from wembed.checkpoint.reader import Checkpoint, open_checkpoint
 from wembed.checkpoint.writer import write_safetensors
 
-__all__ = ["Checkpoint", "TensorInfo", "find_checkpoints", "open_checkpoint", "write_safetensors"]
+__all__ = ["Checkpoint", "TensorInfo", "find_checkpoints", "in_memory", "open_checkpoint", "write_safetensors"]

@@ -6,6 +6,7 @@ from wembed.zoo.encoders import find_encoder, open_table
 from wembed.zoo.export import check_suffix, save_embeddings
 from wembed.zoo.failure import Failure
 from wembed.zoo.given import locate_all
+from wembed.zoo.items import open_items
 from wembed.zoo.progress import Progress, silent
 from wembed.zoo.specs import spec_for, spec_of_row
 from wembed.zoo.verify import Problem, verify
@@ -25,6 +26,7 @@ __all__ = [
     "embed_zoo",
     "find_encoder",
     "locate_all",
+    "open_items",
     "open_table",
     "save_embeddings",
     "silent",

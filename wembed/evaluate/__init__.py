@@ -1,0 +1,1 @@
+"""What an evaluation measures, each number beside its baselines."""

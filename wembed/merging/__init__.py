@@ -1,0 +1,1 @@
+"""Aligning networks and combining them."""

@@ -1,0 +1,1 @@
+"""Figures and text from what an evaluation found."""
