@@ -1,10 +1,10 @@
 """Weight graphs of one structure as tensors: what the depth sweeps run on.
 
-Legend: B networks of one structure, N nodes, T targets, S sources, C tap modes, R functions, D hidden, F features.
+Legend: B networks of one structure, N nodes, T targets, S sources, C tap modes, F features.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,22 +15,18 @@ from wembed.encoder.features import block_features, cosine_modes
 from wembed.graph import Block, Group, WeightGraph
 
 TAP_MODES = ((0, 0), (0, 1), (1, 0), (1, 1))
-FUNCTIONS = 2  # even ones, and as many odd ones
 FLAGS = 2  # of a group
-_BEND = 1.5  # where the second function bends, in root mean squares of the weight
 _PLACES = 4  # frequencies that tell ordered nodes apart
 NODE_FEATURES = 8 + 2 * _PLACES
 
 
 @dataclass(frozen=True)
 class Link:
-    """One block of B networks: functions of its weight [B, R C, T, S], even and odd ones."""
+    """One block of B networks: the cosine modes of its weight [B, C, T, S]."""
 
     source: str
     target: str
-    modes: int
-    even: Tensor
-    odd: Tensor
+    modes: Tensor
 
 
 @dataclass(frozen=True)
@@ -46,11 +42,21 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        links = [replace(link, even=link.even.to(device), odd=link.odd.to(device)) for link in self.links]
-        nodes, bias, flags = (
-            {name: values.to(device) for name, values in part.items()} for part in (self.nodes, self.bias, self.flags)
+        moved = self._mapped(lambda values: values.to(device))
+        return replace(moved, flags={name: values.to(device) for name, values in self.flags.items()})
+
+    def select(self, index: Tensor) -> "Batch":
+        """Some of the networks, by index [B']."""
+        return self._mapped(lambda values: values[index])
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return replace(
+            self,
+            links=[replace(link, modes=change(link.modes)) for link in self.links],
+            nodes={name: change(values) for name, values in self.nodes.items()},
+            bias={name: change(values) for name, values in self.bias.items()},
+            blocks=change(self.blocks),
         )
-        return Batch(links, nodes, bias, self.plain, flags, self.blocks.to(device))
 
 
 def structure_of(graph: WeightGraph) -> object:
@@ -65,7 +71,7 @@ def batched(graphs: Sequence[WeightGraph]) -> Batch:
     links, norms = [], defaultdict[str, list[Tensor]](list)
     for index, block in enumerate(first.blocks):
         modes = torch.stack([_modes(graph.blocks[index]) for graph in graphs])  # [B, C, T, S]
-        links.append(Link(block.source, block.target, modes.shape[1], _even(modes), _odd(modes)))
+        links.append(Link(block.source, block.target, modes))
         energy = modes.square().sum(1)  # [B, T, S]
         norms[block.target].append(energy.mean(2).sqrt())
         norms[block.source].append(energy.mean(1).sqrt())
@@ -97,15 +103,6 @@ def _modes(block: Block) -> Tensor:
     planes = weight.reshape(*weight.shape[:2], -1, height, width).mean(2)
     projected = [np.einsum("tshw,h,w->ts", planes, vertical[a], horizontal[b]) for a, b in TAP_MODES]
     return torch.from_numpy(np.stack(projected) / np.sqrt(height * width)).float()
-
-
-def _even(modes: Tensor) -> Tensor:
-    size = modes.abs()
-    return torch.cat([size, (size - _BEND).relu()], 1)
-
-
-def _odd(modes: Tensor) -> Tensor:
-    return torch.cat([modes, modes.clamp(-_BEND, _BEND)], 1)
 
 
 def _bias(group: Group) -> Tensor:

@@ -8,15 +8,16 @@ even functions even ones, so that a unit known only up to its sign (tanh) turns 
 Legend: B networks of one structure, N nodes, T targets, S sources, C tap modes, R functions, D hidden, F features.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from wembed.encoder.batches import FLAGS, FUNCTIONS, NODE_FEATURES, TAP_MODES, Batch, Link
+from wembed.encoder.batches import FLAGS, NODE_FEATURES, TAP_MODES, Batch, Link
 from wembed.encoder.features import FEATURE_VERSION, BlockFeatures
 
+FUNCTIONS = 2  # of a weight: even ones, and as many odd ones
+_BEND = 1.5  # where the second function bends, in root mean squares of the weight
 _TINY = 1e-6
 
 
@@ -40,6 +41,29 @@ class GnnConfig:
 
 
 @dataclass(frozen=True)
+class _Step:
+    """What carries messages along one link in one direction: functions of its weight, [B, T, R C S]."""
+
+    source: str
+    target: str
+    modes: int
+    even: Tensor
+    odd: Tensor
+
+    @classmethod
+    def along(cls, link: Link) -> "_Step":
+        modes = link.modes
+        size = modes.abs()
+        even = torch.cat([size, (size - _BEND).relu()], 1).transpose(1, 2).flatten(2)
+        odd = torch.cat([modes, modes.clamp(-_BEND, _BEND)], 1).transpose(1, 2).flatten(2)
+        return cls(link.source, link.target, modes.shape[1], even, odd)
+
+    @classmethod
+    def against(cls, link: Link) -> "_Step":
+        return cls.along(Link(link.target, link.source, link.modes.mT))
+
+
+@dataclass(frozen=True)
 class _State:
     """The two parts of the nodes' states, each [B, N, D]."""
 
@@ -58,9 +82,9 @@ class _Update(nn.Module):
         self.gates = nn.Linear(width, 2 * width)
         self.turn = nn.Linear(2 * width, 2 * width, bias=False)
 
-    def forward(self, source: _State, target: _State, link: Link, plain: float) -> _State:
-        even = _normalised(_message(link.even, self.even_messages(source.even), link.modes))
-        odd = _normalised(_message(link.odd, self.odd_messages(source.odd), link.modes))
+    def forward(self, source: _State, target: _State, step: _Step, plain: float) -> _State:
+        even = _normalised(_message(step.even, self.even_messages(source.even), step.modes))
+        odd = _normalised(_message(step.odd, self.odd_messages(source.odd), step.modes))
         seen = [target.even, even, target.odd.square(), odd.square(), plain * target.odd, plain * odd]
         new_even = _normalised(target.even + self.mix(torch.cat(seen, -1)))
         gates = torch.sigmoid(self.gates(new_even))  # [B, T, 2 D]
@@ -72,8 +96,8 @@ def _message(weight: Tensor, signal: Tensor, modes: int) -> Tensor:
     """The mean over sources of every function and mode of the weight times its own share of the signal, [B, T, D]."""
     batch, sources, _ = signal.shape
     shares = signal.view(batch, sources, FUNCTIONS, len(TAP_MODES), -1)[:, :, :, :modes]
-    shares = shares.permute(0, 2, 3, 1, 4).reshape(batch, FUNCTIONS * modes, sources, -1)  # [B, R C, S, D]
-    return torch.matmul(weight, shares).sum(1) / sources
+    shares = shares.permute(0, 2, 3, 1, 4).reshape(batch, FUNCTIONS * modes * sources, -1)  # [B, R C S, D]
+    return torch.bmm(weight, shares) / sources
 
 
 def _normalised(state: Tensor) -> Tensor:
@@ -103,18 +127,14 @@ class Sweeps(nn.Module):
             even = self.first(features)
             odd = batch.bias[name][..., None] * self.direction + batch.plain[name] * even
             states[name] = _State(_normalised(even), _normalised(odd))
+        along = [_Step.along(link) for link in batch.links]
+        against = [_Step.against(link) for link in reversed(batch.links)]
         for ahead, back in zip(self.forwards, self.backwards, strict=True):
-            for link in batch.links:
-                states[link.target] = self._step(ahead, states, link, batch.plain)
-            for link in reversed(batch.links):
-                turned = Link(link.target, link.source, link.modes, link.even.mT, link.odd.mT)
-                states[link.source] = self._step(back, states, turned, batch.plain)
+            for update, steps in ((ahead, along), (back, against)):
+                for step in steps:
+                    source, target = states[step.source], states[step.target]
+                    states[step.target] = update(source, target, step, batch.plain[step.target])
         return states
-
-    @staticmethod
-    def _step(update: nn.Module, states: Mapping[str, _State], link: Link, plain: Mapping[str, float]) -> _State:
-        new: _State = update(states[link.source], states[link.target], link, plain[link.target])
-        return new
 
     def forward(self, batch: Batch) -> Tensor:
         """Embeddings [B, global_dim]."""
