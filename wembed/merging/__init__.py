@@ -1,1 +1,18 @@
-"""Aligning networks and combining them."""
+"""Networks of one architecture in; what lies between them, after their neurons are brought into one order, out."""
+
+from wembed.merging.combine import Merged, MergeOptions, common_dataset, merge, save_merged
+from wembed.merging.controls import Controls, score_controls
+from wembed.merging.path import PathCurve, PathPoint, interpolations
+
+__all__ = [
+    "Controls",
+    "MergeOptions",
+    "Merged",
+    "PathCurve",
+    "PathPoint",
+    "common_dataset",
+    "interpolations",
+    "merge",
+    "save_merged",
+    "score_controls",
+]

@@ -1,0 +1,79 @@
+"""What a merged network is measured against: its endpoints, the plain average, and noise in place of the merge.
+
+Noise has the length of the step that it stands for, tensor by tensor, and no direction: what it loses, any step of that
+length would.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wembed.encoder import Item
+from wembed.merging.aligned import Tensors, unaligned
+from wembed.merging.combine import Merged
+from wembed.merging.match import compared
+from wembed.merging.statistics import as_checkpoint, with_statistics
+from wembed.models import Dataset, Scores, load_module, score
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Scores on held-out inputs; batch-norm statistics are recomputed in all but the endpoints.
+
+    Args:
+        endpoints: the networks as they are in their files.
+        naive: the plain average of the files.
+        aligned: the average after matching.
+        merged: what was made.
+        noised_endpoint: the first endpoint, moved as far as the aligned average is from it, in a random direction.
+        noised_average: the aligned average, moved as far as `merged` is from it; None where that is nowhere.
+    """
+
+    endpoints: tuple[Scores, ...]
+    naive: Scores
+    aligned: Scores
+    merged: Scores
+    noised_endpoint: Scores
+    noised_average: Scores | None
+
+
+def score_controls(items: Sequence[Item], merged: Merged, dataset: Dataset, seed: int = 0) -> Controls:
+    """A merged network beside its controls.
+
+    Args:
+        items: what it was made of.
+        merged: what was made.
+        dataset: its training inputs give statistics, its held-out ones scores.
+        seed: of the noise.
+    """
+    aligned, like = merged.aligned, items[0][0]
+    generator = np.random.default_rng(seed)
+    average, first = aligned.average(merged.weights), aligned.networks[0]
+
+    def reach(tensors: Tensors) -> Scores:
+        fresh = with_statistics(tensors, aligned.spec, like, dataset.train_inputs)
+        return score(load_module(as_checkpoint(fresh, like)), dataset.test_inputs, dataset.test_labels)
+
+    names = compared(aligned.spec)
+    moved = any(not np.array_equal(average[name], merged.common[name]) for name in names)
+    return Controls(
+        endpoints=tuple(
+            score(load_module(checkpoint), dataset.test_inputs, dataset.test_labels) for checkpoint, _ in items
+        ),
+        naive=reach(unaligned([c for c, _ in items], aligned.spec).average(merged.weights)),
+        aligned=reach(average),
+        merged=reach(merged.common),
+        noised_endpoint=reach(_noised(first, average, names, generator)),
+        noised_average=reach(_noised(average, merged.common, names, generator)) if moved else None,
+    )
+
+
+def _noised(start: Tensors, end: Tensors, names: Sequence[str], generator: np.random.Generator) -> Tensors:
+    """The start moved as far as the end is from it, tensor by tensor, in a random direction."""
+    moved = dict(start)
+    for name in names:
+        noise = generator.normal(size=start[name].shape)
+        length = np.linalg.norm(noise) or 1.0
+        moved[name] = start[name] + noise * (np.linalg.norm(end[name] - start[name]) / length)
+    return moved

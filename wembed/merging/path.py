@@ -1,0 +1,85 @@
+"""Two networks and a data set in; accuracy and loss along the straight line between them, naive and aligned, out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wembed.checkpoint import Checkpoint
+from wembed.encoder import Item
+from wembed.merging.aligned import Aligned, Tensors, align, common_spec, unaligned
+from wembed.merging.statistics import as_checkpoint, check_dataset, with_statistics
+from wembed.models import Dataset, Scores, load_module, score
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """What the interpolated networks reach at one place, on held-out inputs.
+
+    Args:
+        t: 0 at the first network, 1 at the second.
+        naive_accuracy: of the plain average of the files.
+        aligned_accuracy: of the average after matching.
+        naive_loss: cross entropy of the former.
+        aligned_loss: of the latter.
+    """
+
+    t: float
+    naive_accuracy: float
+    aligned_accuracy: float
+    naive_loss: float
+    aligned_loss: float
+
+
+@dataclass(frozen=True)
+class PathCurve:
+    """Points from one network to the other, t ascending, both ends included."""
+
+    points: tuple[PathPoint, ...]
+
+    @property
+    def naive_barrier(self) -> float:
+        """The largest excess of the naive loss over the straight line between the ends' losses."""
+        return _barrier([(point.t, point.naive_loss) for point in self.points])
+
+    @property
+    def aligned_barrier(self) -> float:
+        """The same for the aligned loss."""
+        return _barrier([(point.t, point.aligned_loss) for point in self.points])
+
+
+def interpolations(first: Item, second: Item, dataset: Dataset, points: int = 11, seed: int = 0) -> PathCurve:
+    """The path between two networks; batch-norm statistics are recomputed at every point, the naive ones too.
+
+    Args:
+        first: where t is 0.
+        second: where t is 1.
+        dataset: its training inputs give statistics, its held-out ones accuracy and loss.
+        points: how many, evenly spaced, 2 or more.
+        seed: of the matching.
+
+    Raises:
+        CheckpointRefusedError: the two are not mergeable, or do not say how to run them.
+        UsageError: the data set does not fit.
+    """
+    spec = common_spec([first, second])
+    checkpoints = [first[0], second[0]]
+    check_dataset(first[0], dataset)
+    naive = unaligned(checkpoints, spec)
+    aligned = align(checkpoints, spec, np.random.default_rng(seed), dataset)
+    found = []
+    for t in np.linspace(0.0, 1.0, points).tolist():
+        plain = scores_of(naive, naive.average((1 - t, t)), first[0], dataset)
+        matched = scores_of(aligned, aligned.average((1 - t, t)), first[0], dataset)
+        found.append(PathPoint(t, plain.accuracy, matched.accuracy, plain.loss, matched.loss))
+    return PathCurve(tuple(found))
+
+
+def scores_of(aligned: Aligned, tensors: Tensors, like: Checkpoint, dataset: Dataset) -> Scores:
+    """What a network in common scales reaches on held-out inputs, its batch-norm statistics recomputed."""
+    fresh = with_statistics(tensors, aligned.spec, like, dataset.train_inputs)
+    return score(load_module(as_checkpoint(fresh, like)), dataset.test_inputs, dataset.test_labels)
+
+
+def _barrier(losses: list[tuple[float, float]]) -> float:
+    (_, start), *_, (_, end) = losses
+    return max(loss - ((1 - t) * start + t * end) for t, loss in losses)
