@@ -94,6 +94,7 @@ class Evaluation:
     Args:
         results: the numbers, in the order of the tasks.
         predictions: encoder -> its predictions on the test split.
+        zero_shot: encoder -> its predictions on the data set that no training network saw.
         curves: interpolations of pairs of the test split.
         map: the test and training checkpoints as the main encoder sees them.
         facts: what a reader must know about the zoo and the protocol: counts, strangers per query, seeds.
@@ -101,6 +102,7 @@ class Evaluation:
 
     results: list[Result]
     predictions: dict[str, list[Predicted]] = field(default_factory=dict)
+    zero_shot: dict[str, list[Predicted]] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     map: list[MapPoint] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
