@@ -13,6 +13,8 @@ COMMANDS = {
     "search": "wembed.cli.search:search",
     "inspect": "wembed.cli.inspect:inspect",
     "permute": "wembed.cli.permute:permute",
+    "merge": "wembed.cli.merge:merge",
+    "path": "wembed.cli.path:path",
 }
 ZOO_COMMANDS = {
     "add": "wembed.cli.zoo_add:add",

@@ -31,6 +31,7 @@ Format = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only ids; no progress, no notes.")]
 Spec = Annotated[Path | None, typer.Option("--spec", metavar="FILE", help="The symmetries, as a spec file.")]
+Data = Annotated[str | None, typer.Option("--data", metavar="DATASET", help="What to run the networks on: digits, ...")]
 K = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 
 CHECKPOINT = "a file, a folder with shards, an id of the zoo, or - for paths on standard input"

@@ -131,10 +131,9 @@ def _cost(networks: Sequence[Tensors], spec: SymmetrySpec) -> float:
 def _check_shapes(first: Checkpoint, other: Checkpoint) -> None:
     """Raises a CheckpointRefusedError that names the first tensor that differs."""
     for name in dict.fromkeys([*first.tensors, *other.tensors]):
-        shapes = [list(c.tensors[name].shape) if name in c.tensors else None for c in (first, other)]
-        if shapes[0] != shapes[1]:
-            found = " and ".join("is not there" if shape is None else f"has shape {shape}" for shape in shapes)
-            message = f"{first.path} and {other.path} are not mergeable: tensor {name} {found}"
+        found = [str(list(c.tensors[name].shape)) if name in c.tensors else "nothing" for c in (first, other)]
+        if found[0] != found[1]:
+            message = f"{first.path} and {other.path} are not mergeable: tensor {name} is {found[0]} and {found[1]}"
             raise CheckpointRefusedError(message, "merging takes networks of one architecture")
 
 
