@@ -1,0 +1,7 @@
+"""Embeddings of checkpoints with known accuracies in; the accuracies of others out, with intervals."""
+
+from wembed.prediction.examples import Examples
+from wembed.prediction.intervals import COVERAGE
+from wembed.prediction.predictor import MIN_RUNS, Predictions, Predictor, check_runs, fit_predictor
+
+__all__ = ["COVERAGE", "MIN_RUNS", "Examples", "Predictions", "Predictor", "check_runs", "fit_predictor"]
