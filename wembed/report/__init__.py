@@ -1,1 +1,6 @@
-"""Figures and text from what an evaluation found."""
+"""An evaluation as files that people read: figures, results.md, results.json."""
+
+from wembed.report.results_file import read_results
+from wembed.report.write import write_report
+
+__all__ = ["read_results", "write_report"]

@@ -1,0 +1,173 @@
+import dataclasses
+import json
+import math
+import struct
+
+import pytest
+
+from wembed.errors import NotFoundError, WembedError
+from wembed.evaluate.results import Curve, Evaluation, Result
+from wembed.report import read_results, write_report
+from wembed.report.figures import DRAWINGS
+from wembed.report.markdown import to_markdown
+from wembed.report.reading import sentences, share_error
+from wembed.report.results_file import to_text
+from wembed.report.tables import result_table
+
+
+def png_size(path) -> tuple[int, int]:
+    head = path.read_bytes()[:24]
+    assert head.startswith(b"\x89PNG\r\n\x1a\n")
+    return struct.unpack(">II", head[16:24])
+
+
+@pytest.fixture(scope="module")
+def written(evaluation, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write_report(evaluation, folder, "made up")
+    return folder
+
+
+def test_a_report_has_every_figure_in_a_size_that_can_be_read(written):
+    for drawing in DRAWINGS:
+        width, height = png_size(written / "figures" / f"{drawing.name}.png")
+        assert 700 <= width <= 2600
+        assert 500 <= height <= 1800
+
+
+def test_a_report_names_its_files_and_leaves_nothing_else(evaluation, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").write_bytes(b"")
+    paths = write_report(dataclasses.replace(evaluation, map=[]), tmp_path)
+    assert sorted(paths) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert len(paths) == 2 + len(DRAWINGS) - 2
+
+
+def test_every_figure_stands_in_the_text_with_its_caption(written):
+    text = (written / "results.md").read_text()
+    for drawing in DRAWINGS:
+        assert f"![{drawing.name}](figures/{drawing.name}.png)\n\n*{drawing.caption}*" in text
+
+
+def test_results_survive_the_round_trip(evaluation, written):
+    read = read_results(written)
+    assert to_text(read) == to_text(evaluation)
+    assert [row.encoder for row in read.results] == [row.encoder for row in evaluation.results]
+    assert read.curves[0].t == pytest.approx(evaluation.curves[0].t)
+    assert read.facts == evaluation.facts
+
+
+def test_what_is_not_finite_becomes_null_and_reads_as_none_or_nan(tmp_path):
+    curve = Curve("a", "b", "digits", (0.0, 1.0), {"naive": (0.5, 0.6)}, {"naive": (0.1, math.inf)})
+    rows = [Result("prediction", "gnn", "r2", math.nan, 3, "test")]
+    (tmp_path / "results.json").write_text(to_text(Evaluation(rows, curves=[curve])))
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=lambda name: pytest.fail(f"found {name}"))
+    read = read_results(tmp_path)
+    assert read.results[0].value is None
+    assert math.isnan(read.curves[0].loss["naive"][1])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "holds no results"),
+        ("[]", "expected an object of format 1"),
+        ('{"format": 9}', "expected an object of format 1"),
+        ('{"format": 1}', "results: field required"),
+        ('{"format": 1, "results": [{"task": "x"}]}', "results.0.encoder: field required"),
+        ('{"format": 1, "results": [], "curves": [{}]}', "holds no results"),
+    ],
+)
+def test_a_file_that_holds_no_results_is_refused(tmp_path, text, said):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(WembedError, match=said):
+        read_results(tmp_path)
+
+
+def test_a_folder_without_results_is_said(tmp_path):
+    with pytest.raises(NotFoundError, match=r"no results\.json in") as caught:
+        read_results(tmp_path)
+    assert "wembed experiment" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_written_is_said(evaluation, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(WembedError, match="cannot write the report to"):
+        write_report(evaluation, tmp_path / "taken")
+
+
+def test_the_best_is_bold_and_what_does_not_apply_is_marked():
+    rows = [
+        Result("prediction", "gnn", "tau", 0.7, 30, "test"),
+        Result("prediction", "gnn", "mse", 0.02, 30, "test"),
+        Result("prediction", "stats", "tau", 0.8, 30, "test"),
+        Result("prediction", "stats", "mse", 0.01, 28, "test"),
+        Result("prediction", "mlp", "tau", None, 0, "test"),
+        Result("prediction", "gnn (shuffled labels)", "tau", 0.9, 30, "test"),
+    ]
+    assert result_table(rows, ("tau", "mse")) == [
+        "| encoder | tau ↑ | MSE ↓ | n |",
+        "| --- | ---: | ---: | ---: |",
+        "| gnn | 0.700 | 0.02000 | 30 |",
+        "| stats | **0.800** | **0.01000** | 28 to 30 |",
+        "| mlp | n/a |  | 0 |",
+        "| gnn (shuffled labels) | 0.900 |  | 30 |",
+    ]
+
+
+def test_endpoints_compete_with_no_merge():
+    rows = [Result("merging", name, "midpoint_accuracy", value, 9, "test") for name, value in
+            (("endpoints", 0.95), ("aligned", 0.9))]  # fmt: skip
+    assert result_table(rows, ("midpoint_accuracy",))[2:] == [
+        "| endpoints | 0.950 | 9 |",
+        "| aligned | **0.900** | 9 |",
+    ]
+
+
+def recall(encoder: str, share: float, n: int = 400) -> Result:
+    return Result("retrieval-snapshot", encoder, "recall@1", share, n, "test")
+
+
+@pytest.mark.parametrize(
+    ("own", "verdict"),
+    [(0.95, "gnn is ahead by 15.0 points"), (0.60, "gnn is behind by 20.0 points"), (0.81, "gnn is level with it")],
+)
+def test_the_reading_says_who_is_ahead(own, verdict):
+    (sentence,) = sentences(Evaluation([recall("gnn", own), recall("stats", 0.8), recall("fingerprint", 0.5)]))
+    assert verdict in sentence
+    assert "the best baseline, stats, in 80.0 %" in sentence
+
+
+def test_the_reading_of_an_ordering_goes_both_ways():
+    def said(own: float, other: float) -> str:
+        pair = (("gnn", own), ("hyperparameters", other))
+        return sentences(Evaluation([Result("prediction", name, "tau", tau, 90, "test") for name, tau in pair]))[0]
+
+    assert "hyperparameters, 0.600, which is 0.200 less" in said(0.8, 0.6)
+    assert "hyperparameters, 0.900, which is 0.100 more" in said(0.8, 0.9)
+
+
+@pytest.mark.parametrize(("naive", "word"), [(0.5, "above"), (0.95, "below"), (0.9, "no different from")])
+def test_the_reading_of_merging_goes_every_way(naive, word):
+    pair = (("naive", naive), ("aligned", 0.9))
+    rows = [Result("merging", name, "midpoint_accuracy", value, 20, "test") for name, value in pair]
+    assert f"reach an accuracy of 0.900, {word} the {naive:.3f} of plain averages" in sentences(Evaluation(rows))[0]
+
+
+def test_an_error_of_a_share_is_never_nothing():
+    assert share_error(1.0, 100) > 0.004
+    assert share_error(0.5, 100) == pytest.approx(0.05, rel=0.02)
+
+
+def test_text_of_an_evaluation_without_anything_has_its_limits():
+    text = to_markdown(Evaluation([]), [], "nothing")
+    assert text.startswith("# Results: nothing\n")
+    assert "## Limits" in text
+    assert "nan" not in text
+
+
+def test_text_without_the_main_encoder_stands_by_what_is_there():
+    rows = [recall("stats", 0.8), Result("retrieval-snapshot", "mlp", "recall@1", None, 0, "test")]
+    text = to_markdown(Evaluation(rows), [], "x")
+    assert "stats comes first in 80.0 %" in text
+    assert "| mlp | n/a | 0 |" in text

@@ -1,0 +1,154 @@
+"""Sentences that say what the numbers say, whoever wins; nothing here knows how an evaluation should come out."""
+
+import math
+
+from wembed.evaluate.results import Evaluation, Result
+from wembed.report.lookup import (
+    RETRIEVAL,
+    best_baseline,
+    find,
+    is_control,
+    main_encoder,
+    rows_of,
+    splits,
+    value,
+)
+
+_LEVEL = 2.0  # standard errors of a difference, below which two shares are called level
+_SAME = 0.0005  # numbers that three decimals do not tell apart
+
+
+def sentences(evaluation: Evaluation) -> list[str]:
+    """One for each thing that was measured, in the order of the tasks."""
+    found = [_retrieval(evaluation, task, split) for task in RETRIEVAL for split in splits(rows_of(evaluation, task))]
+    found += [_prediction(evaluation), _control(evaluation), _coverage(evaluation, "prediction", "test")]
+    found += [_zero_shot(evaluation), _coverage(evaluation, "zero-shot", "zero-shot")]
+    found += [_midpoint(evaluation), _beside_controls(evaluation), _barrier(evaluation)]
+    return [sentence for sentence in found if sentence]
+
+
+def share_error(share: float, n: int) -> float:
+    """The standard error of a share of n independent cases, Wilson's, which is not 0 at a share of 0 or 1."""
+    return math.sqrt(share * (1 - share) / n + 1 / (4 * n * n)) / (1 + 1 / n)
+
+
+def _retrieval(evaluation: Evaluation, task: str, split: str) -> str:
+    main = main_encoder(evaluation)
+    own, other = find(evaluation, task, main, "recall@1", split), best_baseline(evaluation, task, "recall@1", split)
+    where = f"Among {split.partition(':')[2]} only" if ":" in split else "Over all architectures"
+    if not own and not other:
+        return ""
+    start = f"{where}, finding {RETRIEVAL[task]}:"
+    if not own or not other:
+        there = own or other
+        return f"{start} {there.encoder} comes first in {_percent(there)} of {there.n} queries." if there else ""
+    return (
+        f"{start} {main} puts the right one first in {_percent(own)} of {own.n} queries, the best baseline, "
+        f"{other.encoder}, in {_percent(other)}: {_verdict(main, own, other)}."
+    )
+
+
+def _percent(row: Result) -> str:
+    share = row.value or 0.0
+    return f"{100 * share:.1f} % (± {100 * share_error(share, row.n):.1f})"
+
+
+def _verdict(main: str, own: Result, other: Result) -> str:
+    first, second = own.value or 0.0, other.value or 0.0
+    error = math.hypot(share_error(first, own.n), share_error(second, other.n))
+    if abs(first - second) < _LEVEL * error:
+        return f"{main} is level with it, within two standard errors"
+    return f"{main} is {'ahead' if first > second else 'behind'} by {100 * abs(first - second):.1f} points"
+
+
+def _prediction(evaluation: Evaluation) -> str:
+    text = _ordering(evaluation, "prediction", "test")
+    return f"Accuracy of {text}" if text else ""
+
+
+def _zero_shot(evaluation: Evaluation) -> str:
+    text = _ordering(evaluation, "zero-shot", "zero-shot")
+    main = main_encoder(evaluation)
+    r2 = value(evaluation, "zero-shot", main, "r2", "zero-shot")
+    scale = " Its scale is off (R² below 0): only the order of networks can be used there." if r2 and r2 < 0 else ""
+    return f"On a data set that no training network saw, accuracy of {text}{scale}" if text else ""
+
+
+def _ordering(evaluation: Evaluation, task: str, split: str) -> str:
+    main = main_encoder(evaluation)
+    own, other = find(evaluation, task, main, "tau", split), best_baseline(evaluation, task, "tau", split)
+    if not own or own.value is None:
+        return ""
+    start = f"{own.n} checkpoints: {main} reaches Kendall's tau {own.value:.3f}"
+    if not other or other.value is None:
+        return f"{start}."
+    gap = own.value - other.value
+    verdict = "the same" if abs(gap) < _SAME else f"{abs(gap):.3f} {'less' if gap > 0 else 'more'}"
+    return f"{start}, the best baseline, {other.encoder}, {other.value:.3f}, which is {verdict}."
+
+
+def _control(evaluation: Evaluation) -> str:
+    rows = [row for row in rows_of(evaluation, "prediction", "test") if is_control(row.encoder) and row.metric == "tau"]
+    known = [row for row in rows if row.value is not None]
+    if not known:
+        return ""
+    largest = max(known, key=lambda row: abs(row.value or 0.0))
+    chance = math.sqrt(2 * (2 * largest.n + 5) / (9 * largest.n * (largest.n - 1))) if largest.n > 1 else 1.0
+    return (
+        f"With shuffled labels tau is {largest.value:.3f}; for {largest.n} independent checkpoints chance alone has a "
+        f"standard deviation of {chance:.3f}, and snapshots of one run are not independent."
+    )
+
+
+def _coverage(evaluation: Evaluation, task: str, split: str) -> str:
+    main = main_encoder(evaluation)
+    share, width = (value(evaluation, task, main, metric, split) for metric in ("coverage", "interval_width"))
+    if share is None:
+        return ""
+    spread = f"; they are {width:.2f} wide on average" if width is not None else ""
+    place = "there, too," if task == "zero-shot" else "of " + main
+    return f"The intervals {place} hold {100 * share:.1f} % of the true accuracies{spread}."
+
+
+def _midpoint(evaluation: Evaluation) -> str:
+    known = _merged(evaluation, "midpoint_accuracy")
+    if "naive" not in known or "aligned" not in known:
+        return ""
+    naive, aligned = known["naive"], known["aligned"]
+    ends = f"; their endpoints reach {known['endpoints'].value:.3f} on average" if "endpoints" in known else ""
+    return (
+        f"Half-way between {aligned.n} pairs, matched networks reach an accuracy of {aligned.value:.3f}, "
+        f"{_more(aligned, naive)} the {naive.value:.3f} of plain averages{ends}."
+    )
+
+
+def _beside_controls(evaluation: Evaluation) -> str:
+    known = _merged(evaluation, "midpoint_accuracy")
+    parts = []
+    if "aligned" in known and "noise" in known:
+        parts.append(f"An endpoint moved as far by noise reaches {known['noise'].value:.3f}.")
+    if "aligned" in known and "embedding" in known:
+        embedding = known["embedding"]
+        parts.append(
+            f"Steering the average towards the interpolated embedding gives {embedding.value:.3f}, "
+            f"{_more(embedding, known['aligned'])} matching alone."
+        )
+    return " ".join(parts)
+
+
+def _barrier(evaluation: Evaluation) -> str:
+    found = _merged(evaluation, "barrier_removed").get("aligned")
+    if not found or found.value is None:
+        return ""
+    return f"Matching removes {100 * found.value:.1f} % of the loss barrier of plain averages ({found.n} pairs)."
+
+
+def _merged(evaluation: Evaluation, metric: str) -> dict[str, Result]:
+    """The first row of every method: that of all pairs."""
+    rows = [row for row in rows_of(evaluation, "merging") if row.metric == metric and row.value is not None]
+    return {row.encoder: row for row in reversed(rows)}
+
+
+def _more(one: Result, other: Result) -> str:
+    gap = (one.value or 0.0) - (other.value or 0.0)
+    return "no different from" if abs(gap) < _SAME else f"{'above' if gap > 0 else 'below'}"
