@@ -37,7 +37,7 @@ def scale_action(checkpoint: Checkpoint, spec: SymmetrySpec, variances: Variance
             stored = checkpoint.read(norm.tensors["running_var"]).astype(np.float64)
             scales[norm.source] = _true_to_stored(stored, variances[norm.name])
         elif scale == "real":
-            scales[norm.source] = _or_one(np.abs(gain))
+            scales[norm.source] = _or_one(np.abs(gain * scales.get(norm.target, 1.0)))
         for site in [name for name in (norm.source, norm.target) if spec.sites[name].scale in _SIGNED][:1]:
             scales[site] = scales.get(site, 1.0) * np.where(gain < 0, -1.0, 1.0)
     return Action({}, scales)

@@ -63,11 +63,12 @@ def match(first: Tensors, second: Tensors, spec: SymmetrySpec, generator: np.ran
         generator: draws the starts but the first, and the order of the atoms.
     """
     groups = _groups(spec)
-    still = Action({}, {})
-    starts = [_flow_order(first, _Found(still, second, 0.0), spec, groups)]
+    guess = _flow_order(first, _Found(Action({}, {}), second, 0.0), spec, groups)
+    starts = [guess]
     for _ in range(_RANDOM_STARTS if len(groups) > 1 else 0):
-        shuffled = Action({group.atom: generator.permutation(spec.sizes[group.atom]) for group in groups}, {})
-        starts.append(_moved(first, _Found(still, second, 0.0), shuffled, spec))
+        # Shuffling the guess, and not the file's order, leads to one end whatever order the file has.
+        shuffle = Action({group.atom: generator.permutation(spec.sizes[group.atom]) for group in groups}, {})
+        starts.append(_moved(first, guess, shuffle, spec))
     ends = [_descend(first, start, spec, groups, generator) for start in starts]
     return max(ends, key=lambda end: end.similarity).action
 
