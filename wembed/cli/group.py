@@ -17,6 +17,7 @@ import typer.core
 import typer.main
 
 from wembed.cli.message import print_error, print_interrupted
+from wembed.cli.spelling import spelt_as_ours
 from wembed.errors import UsageError, WembedError
 
 INTERRUPTED = 130
@@ -64,7 +65,7 @@ class LazyGroup(typer.core.TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Runs the command line and exits with the code that the contract gives."""
-        given = list(sys.argv[1:] if args is None else args)
+        given = spelt_as_ours(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         _never_fail_to_encode(sys.stdout, sys.stderr)
         sys.exit(_exit_code(lambda: super(LazyGroup, self).main(given, *rest, **extra), _wants_json(given)))
