@@ -115,6 +115,13 @@ def test_the_best_is_bold_and_what_does_not_apply_is_marked():
     ]
 
 
+def test_an_error_stands_beside_its_number():
+    rows = [
+        Result("prediction", name, "tau", 0.7, 30, "test", error) for name, error in (("gnn", 0.05), ("stats", None))
+    ]
+    assert result_table(rows, ("tau",))[2:] == ["| gnn | **0.700** ± 0.050 | 30 |", "| stats | **0.700** | 30 |"]
+
+
 def test_endpoints_compete_with_no_merge():
     rows = [Result("merging", name, "midpoint_accuracy", value, 9, "test") for name, value in
             (("endpoints", 0.95), ("aligned", 0.9))]  # fmt: skip
@@ -136,6 +143,11 @@ def test_the_reading_says_who_is_ahead(own, verdict):
     (sentence,) = sentences(Evaluation([recall("gnn", own), recall("stats", 0.8), recall("fingerprint", 0.5)]))
     assert verdict in sentence
     assert "the best baseline, stats, in 80.0 %" in sentence
+
+
+def test_the_reading_knows_when_a_difference_is_noise():
+    rows = [Result("prediction", name, "tau", tau, 90, "test", 0.04) for name, tau in (("gnn", 0.8), ("stats", 0.75))]
+    assert "stats, 0.750 (± 0.040), which is 0.050 less, within two standard errors." in sentences(Evaluation(rows))[0]
 
 
 def test_the_reading_of_an_ordering_goes_both_ways():

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.lookup import RECALLS, RETRIEVAL, TEST, find, names, rows_of, splits
-from wembed.report.style import PALE, encoder_colours, new_figure
+from wembed.report.style import INK, PALE, encoder_colours, new_figure
 
 _ROOM = 0.84  # of the width between two groups of bars
 _LABELS = {"recall@1": "Recall@1", "recall@5": "Recall@5", "recall@10": "Recall@10", "mrr": "MRR"}
@@ -40,19 +40,21 @@ def prediction_tau(evaluation: Evaluation) -> Figure:
     figure = new_figure(7.5, 1.6 + 0.42 * len(rows))
     axes = figure.subplots()
     taus = [row.value or 0.0 for row in rows]
-    axes.barh(everyone, taus, color=[colours[name] for name in everyone], height=0.62)
+    errors = [row.error or 0.0 for row in rows]
+    axes.barh(everyone, taus, xerr=errors, color=[colours[name] for name in everyone], height=0.62, ecolor=INK)
     shares = [find(evaluation, "prediction", name, "tau/tau_max", TEST) for name in everyone]
     known = [(share.value, place) for place, share in enumerate(shares) if share and share.value is not None]
     axes.scatter(
         [x for x, _ in known], [y for _, y in known], marker="D", s=34, c="white", edgecolors="black", zorder=3
     )
     for place, tau in enumerate(taus):
-        right = max(tau, *[x for x, y in known if y == place], 0.0)
+        right = max(tau + errors[place], *[x for x, y in known if y == place], 0.0)
         axes.annotate(f"{tau:.3f}", (right, place), (8, 0), textcoords="offset points", va="center")
     axes.axvline(0, color=PALE, linewidth=0.8)
     axes.set_xlim(min(0.0, *taus) - 0.05, 1.12)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("bar and number: Kendall's tau;  diamond: tau / largest possible tau")
+    line = ";  line: one standard error" if any(errors) else ""
+    axes.set_xlabel(f"bar and number: Kendall's tau;  diamond: tau / largest possible tau{line}")
     axes.set_title(f"Order of accuracy predicted for {rows[0].n} checkpoints of held-out runs")
     return figure
 
@@ -69,7 +71,7 @@ def _retrieval_panel(axes: Axes, evaluation: Evaluation, task: str, split: str, 
         for group, metric in enumerate(RECALLS):
             found = find(evaluation, task, name, metric, split)
             x = group + (place - (len(everyone) - 1) / 2) * width
-            _bar(axes, x, width, found.value if found else None, colours[name])
+            _bar(axes, x, width, found, colours[name])
             counts |= {found.n} if found else set()
     axes.set_xticks(range(len(RECALLS)), [_LABELS[metric] for metric in RECALLS])
     axes.set_xlim(-0.55, len(RECALLS) - 0.45)
@@ -79,12 +81,18 @@ def _retrieval_panel(axes: Axes, evaluation: Evaluation, task: str, split: str, 
     axes.set_title(f"Finding {RETRIEVAL[task]}\n{_where(split)}, {max(counts)} queries")
 
 
-def _bar(axes: Axes, x: float, width: float, height: float | None, colour: str) -> None:
-    axes.bar(x, height or 0.0, width * 0.92, color=colour)
-    text = "n/a" if height is None else f"{height:.2f}".removeprefix("0")
-    tone = PALE if height is None else None
-    above = (x, height or 0.0), (0, 3)
-    axes.annotate(text, *above, textcoords="offset points", ha="center", va="bottom", rotation=90, size=7.5, color=tone)
+def _bar(axes: Axes, x: float, width: float, row: Result | None, colour: str) -> None:
+    if row is None or row.value is None:
+        _number(axes, x, 0.0, "n/a", PALE)
+        return
+    axes.bar(x, row.value, width * 0.92, yerr=row.error, color=colour, ecolor=INK, error_kw={"elinewidth": 0.9})
+    _number(axes, x, row.value + (row.error or 0.0), f"{row.value:.2f}".removeprefix("0"), INK)
+
+
+def _number(axes: Axes, x: float, y: float, text: str, tone: str) -> None:
+    axes.annotate(
+        text, (x, y), (0, 3), textcoords="offset points", ha="center", va="bottom", rotation=90, size=7.5, color=tone
+    )
 
 
 def _where(split: str) -> str:

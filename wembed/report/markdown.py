@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.figures import Drawing
 from wembed.report.lookup import main_encoder, rows_of, splits
-from wembed.report.reading import sentences
+from wembed.report.reading import note_on_errors, sentences
 from wembed.report.tables import MAIN_METRICS, count_text, result_table, text_table
 
 FIGURES = "figures"
@@ -27,7 +27,7 @@ _TASK_NOTES = {
 }
 _LIMITS = (
     "One zoo and one seed: other zoos, those of larger networks above all, may order the rows differently.",
-    "Queries and snapshots of one run are not independent, so errors that are computed from n are too small.",
+    "Queries and snapshots of one run are not independent: n counts them all, so it promises more than there is.",
     "Permutation, rescaling and noise are drawn by this program. Fine-tuning, pruning or distillation are not in it.",
     "A zoo's members share their hyperparameter ranges; networks that were trained otherwise are not in it.",
     "t-SNE keeps neighbours and not distances: gaps and sizes of clusters on the maps mean nothing.",
@@ -80,8 +80,7 @@ def _fact(fact: object) -> str:
 
 def _reading(evaluation: Evaluation) -> list[str]:
     found = sentences(evaluation)
-    note = "± is one standard error, as if queries were independent."
-    return ["## Reading", "\n".join(f"- {sentence}" for sentence in found), note] if found else []
+    return ["## Reading", "\n".join(f"- {sentence}" for sentence in found), note_on_errors(evaluation)] if found else []
 
 
 def _task(evaluation: Evaluation, task: str) -> list[str]:

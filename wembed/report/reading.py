@@ -27,6 +27,13 @@ def sentences(evaluation: Evaluation) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
+def note_on_errors(evaluation: Evaluation) -> str:
+    """What the sentences' ± is."""
+    if any(row.error is not None for row in evaluation.results):
+        return "± is one standard error, whole runs taken as independent."
+    return "± is one standard error, as if queries were independent."
+
+
 def share_error(share: float, n: int) -> float:
     """The standard error of a share of n independent cases, Wilson's, which is not 0 at a share of 0 or 1."""
     return math.sqrt(share * (1 - share) / n + 1 / (4 * n * n)) / (1 + 1 / n)
@@ -49,13 +56,20 @@ def _retrieval(evaluation: Evaluation, task: str, split: str) -> str:
 
 
 def _percent(row: Result) -> str:
-    share = row.value or 0.0
-    return f"{100 * share:.1f} % (± {100 * share_error(share, row.n):.1f})"
+    return f"{100 * (row.value or 0.0):.1f} % (± {100 * _error_of(row):.1f})"
+
+
+def _error_of(row: Result) -> float:
+    return share_error(row.value or 0.0, row.n) if row.error is None else row.error
+
+
+def _with_error(row: Result) -> str:
+    return f"{row.value:.3f}" + ("" if row.error is None else f" (± {row.error:.3f})")
 
 
 def _verdict(main: str, own: Result, other: Result) -> str:
     first, second = own.value or 0.0, other.value or 0.0
-    error = math.hypot(share_error(first, own.n), share_error(second, other.n))
+    error = math.hypot(_error_of(own), _error_of(other))
     if abs(first - second) < _LEVEL * error:
         return f"{main} is level with it, within two standard errors"
     return f"{main} is {'ahead' if first > second else 'behind'} by {100 * abs(first - second):.1f} points"
@@ -79,12 +93,14 @@ def _ordering(evaluation: Evaluation, task: str, split: str) -> str:
     own, other = find(evaluation, task, main, "tau", split), best_baseline(evaluation, task, "tau", split)
     if not own or own.value is None:
         return ""
-    start = f"{own.n} checkpoints: {main} reaches Kendall's tau {own.value:.3f}"
+    start = f"{own.n} checkpoints: {main} reaches Kendall's tau {_with_error(own)}"
     if not other or other.value is None:
         return f"{start}."
     gap = own.value - other.value
     verdict = "the same" if abs(gap) < _SAME else f"{abs(gap):.3f} {'less' if gap > 0 else 'more'}"
-    return f"{start}, the best baseline, {other.encoder}, {other.value:.3f}, which is {verdict}."
+    is_level = None not in (own.error, other.error) and abs(gap) < _LEVEL * math.hypot(_error_of(own), _error_of(other))
+    noise = ", within two standard errors" if is_level else ""
+    return f"{start}, the best baseline, {other.encoder}, {_with_error(other)}, which is {verdict}{noise}."
 
 
 def _control(evaluation: Evaluation) -> str:

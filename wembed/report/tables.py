@@ -25,6 +25,7 @@ _HEADS = {
 }
 _FINE = ("mse",)  # small numbers, which need more decimals
 _NOT_APPLICABLE = "n/a"
+_PLUS_MINUS = " ± "
 
 
 def result_table(rows: Sequence[Result], metrics: Sequence[str]) -> list[str]:
@@ -61,7 +62,9 @@ def count_text(numbers: Iterable[int]) -> str:
 def _cell(row: Result) -> str:
     if row.value is None:
         return _NOT_APPLICABLE
-    return f"{row.value:.{5 if row.metric in _FINE else 3}f}"
+    decimals = 5 if row.metric in _FINE else 3
+    error = "" if row.error is None else f"{_PLUS_MINUS}{row.error:.{decimals}f}"
+    return f"{row.value:.{decimals}f}{error}"
 
 
 def _best_cell(rows: Sequence[Result], metric: str) -> str | None:
@@ -74,4 +77,6 @@ def _best_cell(rows: Sequence[Result], metric: str) -> str | None:
 
 def _marked(name: str, cell: str, best_cell: str | None) -> str:
     competes = name not in REFERENCES and not is_control(name)
-    return f"**{cell}**" if competes and best_cell is not None and cell == best_cell else cell
+    number, plus_minus, error = cell.partition(_PLUS_MINUS)
+    is_best = competes and best_cell is not None and number == best_cell.partition(_PLUS_MINUS)[0]
+    return f"**{number}**{plus_minus}{error}" if is_best else cell
