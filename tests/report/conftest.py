@@ -45,7 +45,10 @@ def prediction_rows(task: str, split: str, shift: float) -> list[Result]:
 def merging_rows() -> list[Result]:
     values = {"endpoints": 0.95, "naive": 0.52, "aligned": 0.93, "noise": 0.88, "embedding": 0.92}
     rows = [Result("merging", name, "midpoint_accuracy", value, 24, "test") for name, value in values.items()]
-    return [*rows, Result("merging", "aligned", "barrier_removed", 0.92, 24, "test")]
+    rows.append(Result("merging", "aligned", "barrier_removed", 0.92, 24, "test"))
+    for label in ("digits-mlp-relu-32x32", "wine-mlp-relu-16"):
+        rows += [Result("merging", name, "midpoint_accuracy", values[name], 8, f"test:{label}") for name in values]
+    return rows
 
 
 def predictions(generator: np.random.Generator, count: int, spread: float) -> list[Predicted]:

@@ -145,6 +145,12 @@ def test_the_reading_says_who_is_ahead(own, verdict):
     assert "the best baseline, stats, in 80.0 %" in sentence
 
 
+def test_every_configuration_of_merging_is_a_line(written):
+    text = (written / "results.md").read_text()
+    assert "| midpoint accuracy ↑ | endpoints | naive | aligned | noise | embedding | n |" in text
+    assert "| wine-mlp-relu-16 | 0.950 | 0.520 | **0.930** | 0.880 | 0.920 | 8 |" in text
+
+
 def test_the_reading_knows_when_a_difference_is_noise():
     rows = [Result("prediction", name, "tau", tau, 90, "test", 0.04) for name, tau in (("gnn", 0.8), ("stats", 0.75))]
     assert "stats, 0.750 (± 0.040), which is 0.050 less, within two standard errors." in sentences(Evaluation(rows))[0]

@@ -53,8 +53,7 @@ def prediction_tau(evaluation: Evaluation) -> Figure:
     axes.axvline(0, color=PALE, linewidth=0.8)
     axes.set_xlim(min(0.0, *taus) - 0.05, 1.12)
     axes.grid(visible=False, axis="y")
-    line = ";  line: one standard error" if any(errors) else ""
-    axes.set_xlabel(f"bar and number: Kendall's tau;  diamond: tau / largest possible tau{line}")
+    axes.set_xlabel("bar and number: Kendall's tau;  diamond: tau / largest possible tau")
     axes.set_title(f"Order of accuracy predicted for {rows[0].n} checkpoints of held-out runs")
     return figure
 

@@ -103,7 +103,7 @@ DRAWINGS = (
         "prediction-tau",
         "prediction",
         "How well each encoder and baseline orders the held-out checkpoints by accuracy. Grey: the same procedure on "
-        "shuffled labels, which has to stay near 0.",
+        "shuffled labels, which has to stay near 0. Thin lines: one standard error over runs.",
         _has_tau,
         prediction_tau,
     ),

@@ -11,9 +11,10 @@ RETRIEVAL = {
     "retrieval-noised": "the origin of a copy with weight noise",
 }
 RECALLS = ("recall@1", "recall@5", "recall@10", "mrr")
-# Lower is better, or the metric says how a thing is and not how good.
-LOWER_IS_BETTER = ("mse", "mae", "loss_barrier", "interval_width")
-HIGHER_IS_BETTER = (*RECALLS, "r2", "spearman", "tau", "tau/tau_max", "midpoint_accuracy", "barrier_removed")
+_LOWER_IS_BETTER = ("mse", "mae", "loss_barrier", "interval_width")
+_HIGHER_IS_BETTER = (
+    "mrr", "r2", "spearman", "tau", "tau/tau_max", "tau within cells", "midpoint_accuracy", "barrier_removed",
+)  # fmt: skip
 
 
 def find(evaluation: Evaluation, task: str, encoder: str, metric: str, split: str) -> Result | None:
@@ -56,11 +57,17 @@ def main_encoder(evaluation: Evaluation) -> str:
     return MAIN if MAIN in found or not found else found[0]
 
 
+def direction(metric: str) -> int:
+    """1 where higher is better, -1 where lower is; 0 for what says how a thing is and not how good."""
+    if metric in _HIGHER_IS_BETTER or metric.startswith("recall@"):
+        return 1
+    return -1 if metric in _LOWER_IS_BETTER else 0
+
+
 def best(results: Iterable[Result], metric: str) -> Result | None:
     """The row with the best value of a metric; controls don't compete."""
     found = [row for row in results if row.metric == metric and row.value is not None and not is_control(row.encoder)]
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    return max(found, key=lambda row: sign * (row.value or 0.0), default=None)
+    return max(found, key=lambda row: direction(metric) * (row.value or 0.0), default=None)
 
 
 def best_baseline(evaluation: Evaluation, task: str, metric: str, split: str = TEST) -> Result | None:

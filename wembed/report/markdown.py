@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.figures import Drawing
 from wembed.report.lookup import main_encoder, rows_of, splits
+from wembed.report.midpoints import METRIC
 from wembed.report.reading import note_on_errors, sentences
-from wembed.report.tables import MAIN_METRICS, count_text, result_table, text_table
+from wembed.report.tables import MAIN_METRICS, count_text, result_table, split_table, text_table
 
 FIGURES = "figures"
 _SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -86,10 +87,11 @@ def _reading(evaluation: Evaluation) -> list[str]:
 def _task(evaluation: Evaluation, task: str) -> list[str]:
     rows = rows_of(evaluation, task)
     blocks = [f"### {task}", _TASK_NOTES[task]] if rows else []
-    for split in splits(rows):
-        chosen = [row for row in rows if row.split == split]
-        blocks += _tables(chosen, task, split)
-    return blocks
+    whole = splits(rows) if task != "merging" else splits(rows)[:1]
+    for split in whole:
+        blocks += _tables([row for row in rows if row.split == split], task, split)
+    rest = [row for row in rows if row.split not in whole]
+    return [*blocks, *(["By configuration:", "\n".join(split_table(rest, METRIC))] if rest else [])]
 
 
 def _tables(rows: Sequence[Result], task: str, split: str) -> list[str]:

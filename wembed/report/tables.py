@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from wembed.evaluate.results import Result
-from wembed.report.lookup import HIGHER_IS_BETTER, LOWER_IS_BETTER, RECALLS, best, is_control, names
+from wembed.report.lookup import RECALLS, best, direction, is_control, names, splits
 
 REFERENCES = ("endpoints",)  # what merging starts from competes with nothing
 _PREDICTION = ("tau", "tau/tau_max", "spearman", "r2", "mse", "coverage", "interval_width")
@@ -23,6 +23,7 @@ _HEADS = {
     "mse": "MSE",
     "tau/tau_max": "tau / tau max",
 }
+_ARROWS = {1: "↑", -1: "↓", 0: ""}
 _FINE = ("mse",)  # small numbers, which need more decimals
 _NOT_APPLICABLE = "n/a"
 _PLUS_MINUS = " ± "
@@ -41,6 +42,18 @@ def result_table(rows: Sequence[Result], metrics: Sequence[str]) -> list[str]:
     return text_table(["encoder", *(head(metric) for metric in shown), "n"], body)
 
 
+def split_table(rows: Sequence[Result], metric: str) -> list[str]:
+    """The lines of a table of one metric: a line per split, a column per encoder."""
+    chosen = [row for row in rows if row.metric == metric]
+    everyone, body = names(chosen), []
+    for split in splits(chosen):
+        part = {row.encoder: row for row in chosen if row.split == split}
+        bold = _best_cell(list(part.values()), metric)
+        values = [_marked(name, _cell(part[name]), bold) if name in part else "" for name in everyone]
+        body.append([split.partition(":")[2] or split, *values, count_text(row.n for row in part.values())])
+    return text_table([head(metric), *everyone, "n"], body)
+
+
 def text_table(heads: Sequence[str], body: Sequence[Sequence[str]], rule: str = "---:") -> list[str]:
     """A Markdown table; the rule says how columns but the first stand, right if nothing is said."""
     lines = [heads, ["---", *(rule for _ in heads[1:])], *body]
@@ -49,8 +62,7 @@ def text_table(heads: Sequence[str], body: Sequence[Sequence[str]], rule: str = 
 
 def head(metric: str) -> str:
     """A metric's name as people write it, with an arrow to where it is better."""
-    arrow = "↑" if metric in HIGHER_IS_BETTER else "↓" if metric in LOWER_IS_BETTER else ""
-    return f"{_HEADS.get(metric, metric.replace('_', ' '))} {arrow}".strip()
+    return f"{_HEADS.get(metric, metric.replace('_', ' '))} {_ARROWS[direction(metric)]}".strip()
 
 
 def count_text(numbers: Iterable[int]) -> str:
@@ -68,7 +80,7 @@ def _cell(row: Result) -> str:
 
 
 def _best_cell(rows: Sequence[Result], metric: str) -> str | None:
-    if metric not in (*HIGHER_IS_BETTER, *LOWER_IS_BETTER):
+    if not direction(metric):
         return None
     competing = [row for row in rows if row.encoder not in REFERENCES]
     found = best(competing, metric)
