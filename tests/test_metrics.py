@@ -80,3 +80,11 @@ def test_grouped_error_does_not_shrink_when_rows_are_repeated():
     thrice = metrics.grouped_standard_error(np.repeat(values, 3), np.repeat(groups, 3))
     assert thrice == pytest.approx(once)
     assert metrics.grouped_standard_error(values, np.full(30, "one")) is None
+
+
+def test_bootstrap_error_of_a_mean_is_its_grouped_error():
+    generator = np.random.default_rng(2)
+    true, groups = np.repeat(generator.normal(size=40), 3), np.repeat([str(i) for i in range(40)], 3)
+    found = metrics.bootstrap_error(metrics.mae, true, np.zeros(120), groups, generator)
+    assert found == pytest.approx(metrics.grouped_standard_error(np.abs(true), groups), rel=0.25)
+    assert metrics.bootstrap_error(metrics.mae, true[:3], np.zeros(3), groups[:3], generator) is None

@@ -3,8 +3,12 @@
 Legend: Q queries, N values.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+
+_RESAMPLES = 100  # enough for an error's first digit
 
 Values = NDArray[np.float64]
 Ranks = NDArray[np.intp]
@@ -96,6 +100,29 @@ def grouped_standard_error(values: Values, groups: NDArray[np.str_]) -> float | 
         return None
     sums = np.bincount(index, values - values.mean())  # [groups]
     return float(np.sqrt(np.square(sums).sum() * len(names) / (len(names) - 1)) / len(values))
+
+
+def bootstrap_error(
+    metric: Callable[[Values, Values], float | None],
+    true: Values,
+    predicted: Values,
+    groups: NDArray[np.str_],
+    generator: np.random.Generator,
+) -> float | None:
+    """The standard error of a metric of two arrays, by drawing whole groups with replacement (Efron, 1979).
+
+    None for fewer than two groups, or where most resamples have no value.
+    """
+    names, index = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(index == place) for place in range(len(names))]
+    if len(names) < 2:
+        return None
+    found = []
+    for _ in range(_RESAMPLES):
+        rows = np.concatenate([members[place] for place in generator.integers(0, len(names), len(names))])
+        found.append(metric(true[rows], predicted[rows]))
+    values = [value for value in found if value is not None]
+    return float(np.std(values, ddof=1)) if len(values) > _RESAMPLES / 2 else None
 
 
 def _both_vary(true: Values, predicted: Values) -> bool:

@@ -14,6 +14,7 @@ class Result:
         value: None where it does not apply.
         n: over how many queries, checkpoints or pairs.
         split: on which checkpoints: test, zero-shot, or test:LABEL for those of one shape.
+        error: the standard error of the value, whole runs taken as independent; None where it isn't known.
     """
 
     task: str
@@ -22,6 +23,7 @@ class Result:
     value: float | None
     n: int
     split: str
+    error: float | None = None
 
 
 @dataclass(frozen=True)

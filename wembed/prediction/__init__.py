@@ -2,6 +2,6 @@
 
 from wembed.prediction.examples import Examples
 from wembed.prediction.intervals import COVERAGE
-from wembed.prediction.predictor import MIN_RUNS, Predictions, Predictor, check_runs, fit_predictor
+from wembed.prediction.predictor import MIN_RUNS, Predictions, Predictor, TooFewRunsError, fit_predictor
 
-__all__ = ["COVERAGE", "MIN_RUNS", "Examples", "Predictions", "Predictor", "check_runs", "fit_predictor"]
+__all__ = ["COVERAGE", "MIN_RUNS", "Examples", "Predictions", "Predictor", "TooFewRunsError", "fit_predictor"]

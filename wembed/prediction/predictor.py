@@ -21,6 +21,10 @@ MIN_RUNS = {"training": 10, "validation": 4}  # with fewer than 18 of the latter
 _DOMAIN_COVERAGE = 0.95  # of new runs of the same kind that count as in domain
 
 
+class TooFewRunsError(WembedError):
+    """There are not enough runs with known accuracies to predict from."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What is predicted of M checkpoints, each [M].
@@ -73,7 +77,7 @@ def fit_predictor(train: Examples, validation: Examples, seed: int = 0) -> Predi
         seed: of the trees.
 
     Raises:
-        WembedError: too few runs.
+        TooFewRunsError: there are.
         ValueError: a run is on both sides.
     """
     check_runs(train, validation)
@@ -95,13 +99,13 @@ def check_runs(train: Examples, validation: Examples) -> None:
     """Checks that there is enough to fit and calibrate on.
 
     Raises:
-        WembedError: too few runs.
+        TooFewRunsError: there are.
         ValueError: a run is on both sides.
     """
     for name, examples in (("training", train), ("validation", validation)):
         if examples.run_count < MIN_RUNS[name]:
             found = f"found {examples.run_count} {name} runs, expected {MIN_RUNS[name]} or more"
-            raise WembedError(f"too few runs with known accuracies to predict from: {found}", "add more to the zoo")
+            raise TooFewRunsError(f"too few runs with known accuracies to predict from: {found}", "add more to the zoo")
     both = sorted(set(train.runs) & set(validation.runs))
     if both:
         raise ValueError(f"run {both[0]} is among training and validation runs")

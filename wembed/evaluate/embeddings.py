@@ -1,0 +1,82 @@
+"""Encoders and baselines as tables of vectors, so that every task asks all of them the same questions.
+
+Legend: N checkpoints, D features.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wembed.encoder import Encoder, Item
+from wembed.symmetry import structure_signature
+from wembed.zoo import Progress
+
+BATCH = 128  # networks of one structure that are embedded at once
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors of some checkpoints.
+
+    Args:
+        values: [N, D]; zeros where there is none.
+        known: which checkpoints have one: an encoder of one shape knows no others, [N].
+    """
+
+    values: NDArray[np.float64]
+    known: NDArray[np.bool_]
+
+
+def embed_items(encoder: Encoder, items: Sequence[Item], structures: Sequence[str], progress: Progress) -> Vectors:
+    """The embeddings of checkpoints, those of one structure together.
+
+    Args:
+        encoder: with what; one that has a `structure` embeds checkpoints of that structure only.
+        items: N checkpoints.
+        structures: the structure of each, [N].
+        progress: told how many are done.
+
+    Raises:
+        CheckpointRefusedError: a tensor that is not finite.
+    """
+    only = getattr(encoder, "structure", None)
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, structure in enumerate(structures):
+        if only in (None, structure):
+            alike[structure].append(place)
+    values, known = np.zeros((len(items), encoder.dimension)), np.zeros(len(items), dtype=bool)
+    for places in alike.values():
+        for start in range(0, len(places), BATCH):
+            part = places[start : start + BATCH]
+            values[part] = encoder.embed([items[place] for place in part])
+            known[part] = True
+            progress(int(known.sum()), len(items))
+    progress(len(items), len(items))
+    return Vectors(values, known)
+
+
+class RawWeights:
+    """All weights of a network as one unit vector, in the order of the file: a baseline within one shape.
+
+    Args:
+        item: any network of the shape.
+    """
+
+    name = "cosine"
+    id = "cosine"
+
+    def __init__(self, item: Item) -> None:
+        checkpoint, spec = item
+        self.structure = structure_signature(checkpoint)
+        self._names = tuple(spec.tensors)
+        self.dimension = sum(checkpoint.tensors[name].size for name in self._names)
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """See Encoder."""
+        rows = [np.concatenate([checkpoint.read(name).ravel() for name in self._names]) for checkpoint, _ in items]
+        flat = np.array(rows, dtype=np.float64)  # [B, D]
+        unit: NDArray[np.float32] = (flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32)
+        return unit

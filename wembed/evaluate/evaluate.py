@@ -1,0 +1,161 @@
+"""A zoo and its encoders in; every number of the tasks out, each beside its baselines.
+
+The zoo is opened once, every checkpoint and query embedded once. One seed gives one result.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from wembed.catalog import SPLITS, Zoo
+from wembed.encoder import Encoder
+from wembed.errors import NotFoundError
+from wembed.evaluate import merging
+from wembed.evaluate.embeddings import RawWeights, Vectors, embed_items
+from wembed.evaluate.foretell import Foretold, foretell
+from wembed.evaluate.material import Material, gather, run_of
+from wembed.evaluate.places import map_points
+from wembed.evaluate.queries import NOISE
+from wembed.evaluate.results import Evaluation, Result
+from wembed.evaluate.retrieval import (
+    Answers,
+    Task,
+    label_of,
+    noised_task,
+    retrieval_results,
+    shape_with_most_queries,
+    snapshot_task,
+    strangers_facts,
+)
+from wembed.evaluate.trained import check_overlap, split_seed_of, trainings_of
+from wembed.zoo import Progress, silent
+
+_REST = 0.3  # of the work comes after the embedding, roughly
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How to evaluate.
+
+    Args:
+        seed: of noise, permutations, choices and resampling; and of the split where no encoder was trained with one.
+        map_points: the most points of the map.
+    """
+
+    seed: int = 0
+    map_points: int = 1000
+
+
+@dataclass(frozen=True)
+class _Retrieval:
+    """Tasks and what all encoders and baselines make of them.
+
+    Args:
+        tasks: what is asked.
+        gallery: encoder or baseline -> the vectors of the zoo.
+        queries: of each task, the same.
+    """
+
+    tasks: list[Task]
+    gallery: dict[str, Vectors]
+    queries: list[dict[str, Vectors]]
+
+    def results(self, material: Material, structure: str) -> Iterator[Result]:
+        """The rows of all tasks."""
+        label = label_of(material, structure)
+        for task, queries in zip(self.tasks, self.queries, strict=True):
+            answers = {name: Answers(self.gallery[name], found) for name, found in queries.items()}
+            yield from retrieval_results(material, task, answers, structure, label)
+
+
+def evaluate(
+    zoo: Zoo,
+    encoders: Mapping[str, Encoder],
+    options: EvaluateOptions | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Evaluates encoders on the held-out runs of a zoo.
+
+    Args:
+        zoo: with runs of several snapshots and known accuracies.
+        encoders: name -> encoder, see `zoo_encoders`; the first is the main one, whose map is drawn.
+        options: how.
+        progress: told how much is done, of how much.
+
+    Raises:
+        NotFoundError: there is no test run to evaluate on.
+        WembedError: encoders were trained with different splits, or on held-out runs.
+    """
+    options = options or EvaluateOptions()
+    seed, main = options.seed, next(iter(encoders))
+    trainings = trainings_of(zoo, encoders)
+    split_seed = split_seed_of(trainings, seed)
+    material = gather(zoo, split_seed)
+    check_overlap(material, trainings)
+    _check_held_out(zoo, material)
+    structure = shape_with_most_queries(material, [t for e in encoders.values() if (t := getattr(e, "structure", ""))])
+    retrieval = _embedded(material, encoders, structure, seed, progress)
+    foretold = foretell(material, {name: retrieval.gallery[name] for name in encoders}, structure, seed)
+    pairs = merging.merged_pairs(material, seed, silent)
+    evaluation = Evaluation(
+        [*retrieval.results(material, structure), *foretold.results, *merging.merging_results(material, pairs)],
+        foretold.test,
+        foretold.zero_shot,
+        merging.curves(material, pairs),
+        map_points(material, retrieval.gallery[main], options.map_points, seed),
+        _facts(material, retrieval, foretold, (seed, split_seed)) | {"main encoder": main, "merged pairs": len(pairs)},
+    )
+    progress(1, 1)
+    return evaluation
+
+
+def _check_held_out(zoo: Zoo, material: Material) -> None:
+    if not material.side("test").any():
+        found = f"found {len({run_of(row) for row in material.rows})} runs, none of them held out for testing"
+        hint = f"make a larger zoo with `wembed zoo build --zoo {shlex.quote(str(zoo.root))}`"
+        raise NotFoundError(f"nothing to evaluate on: {found}", hint)
+
+
+def _embedded(
+    material: Material, encoders: Mapping[str, Encoder], structure: str, seed: int, progress: Progress
+) -> _Retrieval:
+    """Embeds the zoo and all queries once."""
+    tasks = [noised_task(material, seed), snapshot_task(material, seed)]
+    everyone = dict(encoders)
+    model = next((item for item, row in zip(material.items, material.rows, strict=True) if row.structure == structure))
+    raw = RawWeights(model)
+    everyone[raw.name] = raw
+    total = len(everyone) * (len(material.rows) + sum(len(task.items) for task in tasks))
+    found, done = _Retrieval(tasks, {}, [{} for _ in tasks]), 0
+    for name, encoder in everyone.items():
+        structures = [row.structure for row in material.rows]
+        jobs = [(material.items, structures, found.gallery)]
+        jobs += [
+            (task.items, task.structures(material), queries) for task, queries in zip(tasks, found.queries, strict=True)
+        ]
+        for items, known, table in jobs:
+            start = done
+
+            def report(part: int, _: int, start: int = start) -> None:
+                progress(start + part, round(total * (1 + _REST)))
+
+            table[name] = embed_items(encoder, items, known, report)
+            done += len(items)
+    return found
+
+
+def _facts(material: Material, retrieval: _Retrieval, foretold: Foretold, seeds: tuple[int, int]) -> dict[str, object]:
+    runs = {side: {run_of(row) for row in material.rows if material.splits[row.id] == side} for side in SPLITS}
+    facts: dict[str, object] = {
+        "checkpoints": len(material.rows),
+        "runs": sum(map(len, runs.values())),
+        "passed over": len(material.failures),
+        "runs by split": {side: len(found) for side, found in runs.items()},
+        "checkpoints by split": {side: int(material.side(side).sum()) for side in SPLITS},
+        "seed": seeds[0],
+        "split seed": seeds[1],
+        "noise of queries, share of a tensor's deviation": NOISE,
+    }
+    for task in retrieval.tasks:
+        facts[task.name] = strangers_facts(material, task)
+    return facts | foretold.facts

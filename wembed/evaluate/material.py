@@ -1,0 +1,113 @@
+"""A zoo in; what all tasks of an evaluation share out: its opened checkpoints, and who is on which side of the split.
+
+Legend: N checkpoints.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wembed.catalog import CatalogRow, Split, Zoo, assign_splits, check_splits
+from wembed.encoder import Item
+from wembed.errors import NotFoundError, WembedError
+from wembed.zoo import Failure, open_items
+
+Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A zoo, opened once.
+
+    Args:
+        rows: its checkpoints, N of them.
+        items: the same, opened.
+        splits: the side of each, by id.
+        failures: what could not be opened and is passed over.
+
+    Raises:
+        ValueError: a run is on two sides.
+    """
+
+    rows: list[CatalogRow]
+    items: list[Item]
+    splits: dict[str, Split]
+    failures: list[Failure]
+
+    def __post_init__(self) -> None:
+        check_splits(self.rows, self.splits)
+
+    @property
+    def runs(self) -> NDArray[np.str_]:
+        """The run of each; one of no run is a run of its own, [N]."""
+        return np.array([run_of(row) for row in self.rows])
+
+    @property
+    def accuracies(self) -> NDArray[np.float64]:
+        """Accuracies; not a number where they are unknown, [N]."""
+        return np.array([np.nan if row.accuracy is None else row.accuracy for row in self.rows])
+
+    def side(self, split: Split) -> Mask:
+        """Which checkpoints are on a side, [N]."""
+        return np.array([self.splits[row.id] == split for row in self.rows])
+
+    def where(self, condition: Callable[[CatalogRow], bool]) -> Mask:
+        """Which checkpoints a condition holds for, [N]."""
+        return np.array([condition(row) for row in self.rows])
+
+    def finals(self) -> Mask:
+        """Which checkpoints are the last snapshots of their runs, [N]."""
+        last: dict[str, int] = {}
+        for place, row in enumerate(self.rows):
+            run = run_of(row)
+            if run not in last or (row.step or 0) > (self.rows[last[run]].step or 0):
+                last[run] = place
+        mask = np.zeros(len(self.rows), dtype=bool)
+        mask[list(last.values())] = True
+        return mask
+
+
+def gather(zoo: Zoo, split_seed: int) -> Material:
+    """Opens a zoo.
+
+    Args:
+        zoo: what to evaluate on.
+        split_seed: of the split into training, validation and test runs.
+
+    Raises:
+        NotFoundError: no checkpoint of it can be opened.
+    """
+    rows, items, failures = [], [], []
+    splits = assign_splits(zoo.rows(), split_seed)
+    for row in zoo.rows():
+        try:
+            (item,) = open_items(zoo, [row])
+        except WembedError as error:
+            failures.append(Failure(row.id, error))
+        else:
+            rows.append(row)
+            items.append(item)
+    if not rows:
+        hint = f"make checkpoints with `wembed zoo build --zoo {zoo.root}`"
+        raise NotFoundError(f"the zoo at {zoo.root} holds nothing to evaluate on", hint)
+    return Material(rows, items, splits, failures)
+
+
+def run_of(row: CatalogRow) -> str:
+    """The run of a checkpoint, or its own id."""
+    return row.run or row.id
+
+
+def config_of(row: CatalogRow) -> str:
+    """Data set and architecture, which same-configuration strangers share."""
+    return "-".join(part for part in (row.dataset, row.architecture) if part)
+
+
+def strangers(material: Material, queries: Sequence[int], gallery: Mask) -> list[int]:
+    """For each query, how many checkpoints of the gallery have its configuration and another run."""
+    configs = np.array([config_of(row) for row in material.rows])
+    runs = material.runs
+    return [int((gallery & (configs == configs[place]) & (runs != runs[place])).sum()) for place in queries]

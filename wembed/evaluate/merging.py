@@ -1,0 +1,150 @@
+"""Merging: what networks half-way between two held-out ones reach, beside their endpoints and beside chance.
+
+Pairs are the last snapshots of different test runs of one configuration. Every configuration has its rows, split
+test:LABEL, behind those of all pairs.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wembed import metrics
+from wembed.evaluate.material import Material, config_of, run_of
+from wembed.evaluate.results import Curve, Result
+from wembed.merging import Controls, MergeOptions, PathCurve, interpolations, merge, score_controls
+from wembed.models import Dataset, load_dataset
+from wembed.models.data import DATASETS
+from wembed.models.modules import METADATA_KEY
+from wembed.zoo import Progress
+
+TASK = "merging"
+POINTS = 11
+_MAIN_PAIRS = 24  # of the configuration with most test runs
+_OTHER_PAIRS = 8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two last snapshots of one configuration, and what lies between them.
+
+    Args:
+        label: the configuration.
+        first: place in the zoo.
+        second: place in the zoo.
+        path: accuracy and loss along the line.
+        controls: what is half-way, and what it is measured against.
+    """
+
+    label: str
+    first: int
+    second: int
+    path: PathCurve
+    controls: Controls
+
+
+def merged_pairs(material: Material, seed: int, progress: Progress) -> list[Pair]:
+    """Merges pairs of test runs that did not diverge and whose data set is at hand."""
+    data: dict[str, Dataset] = {}
+    chosen, found = _chosen(material, seed), []
+    for number, (first, second) in enumerate(chosen, start=1):
+        name = material.rows[first].dataset or ""
+        data[name] = data.get(name) or load_dataset(name)
+        items = [material.items[first], material.items[second]]
+        path = interpolations(items[0], items[1], data[name], POINTS, seed)
+        merged = merge(items, MergeOptions(t=0.5, dataset=data[name], seed=seed))
+        controls = score_controls(items, merged, data[name], seed)
+        found.append(Pair(config_of(material.rows[first]), first, second, path, controls))
+        progress(number, len(chosen))
+    return found
+
+
+def merging_results(material: Material, pairs: Sequence[Pair]) -> Iterator[Result]:
+    """Rows over all pairs, then over those of each configuration."""
+    labels = list(dict.fromkeys(pair.label for pair in pairs))
+    for label in (None, *(labels if len(labels) > 1 else ())):
+        part = [pair for pair in pairs if label in (None, pair.label)]
+        yield from _rows(material, part, "test" if label is None else f"test:{label}")
+
+
+def curves(material: Material, pairs: Sequence[Pair]) -> list[Curve]:
+    """The paths, as the figures want them."""
+    return [
+        Curve(
+            material.rows[pair.first].id,
+            material.rows[pair.second].id,
+            pair.label,
+            tuple(point.t for point in pair.path.points),
+            {
+                "naive": tuple(point.naive_accuracy for point in pair.path.points),
+                "aligned": tuple(point.aligned_accuracy for point in pair.path.points),
+            },
+            {
+                "naive": tuple(point.naive_loss for point in pair.path.points),
+                "aligned": tuple(point.aligned_loss for point in pair.path.points),
+            },
+        )
+        for pair in pairs
+    ]
+
+
+def _chosen(material: Material, seed: int) -> list[tuple[int, int]]:
+    """The pairs, those of the configuration with most test runs first."""
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    usable = material.side("test") & material.finals() & material.where(lambda row: row.status is None)
+    for place in np.flatnonzero(usable).tolist():
+        row, (checkpoint, spec) = material.rows[place], material.items[place]
+        if row.dataset in DATASETS and METADATA_KEY in checkpoint.metadata:
+            groups[config_of(row), spec.hash].append(place)
+    generator = np.random.default_rng([seed, 6])
+    pairs: list[tuple[int, int]] = []
+    for key in sorted(groups, key=lambda key: (-len(groups[key]), key)):
+        places = sorted(groups[key], key=lambda place: run_of(material.rows[place]))
+        possible = list(itertools.combinations(places, 2))
+        most = _OTHER_PAIRS if pairs else _MAIN_PAIRS
+        pairs += [possible[number] for number in sorted(generator.permutation(len(possible))[:most])]
+    return pairs
+
+
+def _rows(material: Material, pairs: Sequence[Pair], split: str) -> Iterator[Result]:
+    if not pairs:
+        return
+    firsts = np.array([material.rows[pair.first].id for pair in pairs])
+
+    def row(encoder: str, metric: str, values: Sequence[float]) -> Result:
+        series = np.array(values)
+        error = metrics.grouped_standard_error(series, firsts)
+        return Result(TASK, encoder, metric, float(series.mean()), len(pairs), split, error)
+
+    ends = [[score.accuracy for score in pair.controls.endpoints] for pair in pairs]
+    yield row("endpoints", "midpoint_accuracy", [sum(pair) / 2 for pair in ends])
+    yield row("endpoints", "lower_accuracy", [min(pair) for pair in ends])
+    for name, accuracies in _midpoints(pairs).items():
+        yield row(name, "midpoint_accuracy", accuracies)
+    barriers = {name: _barriers(pairs, name) for name in ("naive", "aligned")}
+    for name, values in barriers.items():
+        yield row(name, "loss_barrier", values)
+    # A line that dips below the mean of its ends has no barrier, not a negative one that others could be set off by.
+    naive, aligned = (float(np.maximum(barriers[name], 0.0).mean()) for name in ("naive", "aligned"))
+    removed = 1.0 - aligned / naive if naive > 0 else None
+    yield Result(TASK, "aligned", "barrier_removed", removed, len(pairs), split)
+
+
+def _midpoints(pairs: Sequence[Pair]) -> Mapping[str, list[float]]:
+    """The accuracy half-way, by method."""
+    return {
+        "naive": [pair.controls.naive.accuracy for pair in pairs],
+        "aligned": [pair.controls.aligned.accuracy for pair in pairs],
+        "noise": [pair.controls.noised_endpoint.accuracy for pair in pairs],
+    }
+
+
+def _barriers(pairs: Sequence[Pair], name: str) -> list[float]:
+    """The excess of the loss half-way over the mean of the endpoints' losses."""
+    found = []
+    for pair in pairs:
+        ends = [score.loss for score in pair.controls.endpoints]
+        found.append(getattr(pair.controls, name).loss - sum(ends) / len(ends))
+    return found

@@ -1,0 +1,84 @@
+"""What a zoo's encoders say about their training: with which split, on which runs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wembed.catalog import Split, Zoo
+from wembed.encoder.saved import CONFIG_FILE, training_of
+from wembed.errors import WembedError
+from wembed.evaluate.material import Material, run_of
+
+_HELD_OUT: tuple[Split, ...] = ("validation", "test", "zero-shot")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How an encoder was trained.
+
+    Args:
+        encoder: its name.
+        split_seed: of the split into training, validation and test runs.
+        runs: that it was trained on.
+    """
+
+    encoder: str
+    split_seed: int
+    runs: frozenset[str]
+
+
+def trainings_of(zoo: Zoo, names: Iterable[str]) -> list[Training]:
+    """The trainings of those encoders of a zoo that were trained.
+
+    Args:
+        zoo: whose encoders.
+        names: of the encoders; built-in ones have no training.
+
+    Raises:
+        WembedError: a config does not say how its encoder was trained.
+    """
+    found = (_read(zoo, name) for name in names)
+    return [training for training in found if training]
+
+
+def split_seed_of(trainings: Sequence[Training], otherwise: int) -> int:
+    """The split seed that all trained encoders share.
+
+    Args:
+        trainings: of the encoders.
+        otherwise: the seed if there are none.
+
+    Raises:
+        WembedError: they do not agree.
+    """
+    seeds = {training.split_seed: training.encoder for training in trainings}
+    if len(seeds) > 1:
+        said = " and ".join(f"{name} with {seed}" for seed, name in sorted(seeds.items()))
+        hint = "train them again with one --seed, or evaluate them one at a time with --encoder"
+        raise WembedError(f"encoders were trained with different splits, {said}", hint)
+    return next(iter(seeds), otherwise)
+
+
+def check_overlap(material: Material, trainings: Sequence[Training]) -> None:
+    """Checks that no encoder was trained on a run that it is measured on.
+
+    Raises:
+        WembedError: one was.
+    """
+    held_out = {run_of(row): material.splits[row.id] for row in material.rows}
+    for training in trainings:
+        for run in sorted(training.runs & held_out.keys()):
+            if held_out[run] in _HELD_OUT:
+                message = f"encoder {training.encoder} was trained on run {run}, which is a {held_out[run]} run here"
+                raise WembedError(message, "train it again on this zoo with `wembed train`")
+
+
+def _read(zoo: Zoo, name: str) -> Training | None:
+    folder = zoo.root / "encoders" / name
+    training = training_of(folder) if (folder / CONFIG_FILE).is_file() else {}
+    if not training:
+        return None
+    seed, runs = training.get("split_seed"), training.get("runs")
+    if not isinstance(seed, int) or not isinstance(runs, list):
+        message = f"{folder / CONFIG_FILE}: does not say with which split and on which runs it was trained"
+        raise WembedError(message, "train the encoder again with `wembed train`")
+    return Training(name, seed, frozenset(map(str, runs)))
