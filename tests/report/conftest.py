@@ -14,7 +14,7 @@ ARCHITECTURES = (
 )
 EVERYWHERE = ("gnn", "fingerprint", "stats")
 ONE_SHAPE = ("mlp", "pca-mlp", "cosine")
-SHAPE = "test:digits mlp-relu-32x32"
+SHAPE = "test:digits-mlp-relu-32x32+digits-mlp-tanh-32x32+digits-mlp-leaky_relu-32x32"
 
 
 def retrieval_rows(generator: np.random.Generator) -> list[Result]:

@@ -1,6 +1,7 @@
 """Bars: how often each encoder finds what it should, and how well each orders networks by accuracy."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from wembed.evaluate.results import Evaluation, Result
 from wembed.report.lookup import RECALLS, RETRIEVAL, TEST, find, names, rows_of, splits
 from wembed.report.style import INK, PALE, encoder_colours, new_figure
 
+_LINE = 60  # characters of a title
 _ROOM = 0.84  # of the width between two groups of bars
 _LABELS = {"recall@1": "Recall@1", "recall@5": "Recall@5", "recall@10": "Recall@10", "mrr": "MRR"}
 
@@ -96,4 +98,6 @@ def _number(axes: Axes, x: float, y: float, text: str, tone: str) -> None:
 
 def _where(split: str) -> str:
     """`test:LABEL` in words."""
-    return f"only {split.partition(':')[2]}" if ":" in split else "all architectures"
+    if ":" not in split:
+        return "all architectures"
+    return fill(f"only {split.partition(':')[2].replace('+', ', ')}", _LINE)

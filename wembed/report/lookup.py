@@ -53,8 +53,8 @@ def splits(results: Iterable[Result]) -> list[str]:
 
 def main_encoder(evaluation: Evaluation) -> str:
     """The encoder that the others stand beside."""
-    found = names(evaluation.results)
-    return MAIN if MAIN in found or not found else found[0]
+    said, found = evaluation.facts.get("main encoder"), names(evaluation.results)
+    return str(said) if said else MAIN if MAIN in found or not found else found[0]
 
 
 def direction(metric: str) -> int:
