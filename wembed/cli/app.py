@@ -17,6 +17,7 @@ COMMANDS = {
     "path": "wembed.cli.path:path",
 }
 ZOO_COMMANDS = {
+    "build": "wembed.cli.zoo_build:build",
     "add": "wembed.cli.zoo_add:add",
     "list": "wembed.cli.zoo_list:list_rows",
     "show": "wembed.cli.zoo_show:show",

@@ -1,0 +1,86 @@
+"""Journals: what a build has finished, one file of a zoo's runs/ per stack of networks that were trained at once.
+
+A journal is written, whole or not at all, after all checkpoints of its stack are there and before the catalog knows
+them. So whatever has one is never trained again, and whatever has none leaves nothing in the catalog.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wembed.catalog import CatalogRow, Zoo
+from wembed.errors import WembedError
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A finished stack.
+
+    Args:
+        stack: its name.
+        runs: the names of its runs.
+        recipe: hash of all that its checkpoints follow from.
+        rows: of its checkpoints.
+    """
+
+    stack: str
+    runs: tuple[str, ...]
+    recipe: str
+    rows: tuple[CatalogRow, ...]
+
+    def write(self, zoo: Zoo) -> None:
+        """Puts the journal into a zoo; once this returns it survives a crash.
+
+        Raises:
+            WembedError: if it can't be written.
+        """
+        path = zoo.root / "runs" / f"{self.stack}.jsonl"
+        temporary = path.with_name(f".{path.name}.tmp")
+        header = json.dumps({"stack": self.stack, "runs": self.runs, "recipe": self.recipe})
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in (header, *(row.to_json() for row in self.rows)))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+
+
+def read_journals(zoo: Zoo) -> list[Journal]:
+    """Gives the journals of a zoo whose checkpoints are all there, by name.
+
+    Raises:
+        WembedError: if one is no journal.
+    """
+    found = [_read(path) for path in sorted((zoo.root / "runs").glob("[!.]*.jsonl"))]
+    return [journal for journal in found if all(zoo.path_of(row).is_file() for row in journal.rows)]
+
+
+def append_missing(zoo: Zoo, rows: Sequence[CatalogRow]) -> None:
+    """Puts rows into the catalog that it does not hold as they are.
+
+    Raises:
+        WembedError: if an id is taken by a file from elsewhere.
+    """
+    with zoo.locked():
+        known = {row.id: row for row in zoo.rows()}
+        for row in rows:
+            if row.id in known and known[row.id].path != row.path:
+                hint = "build into another zoo with --zoo"
+                raise WembedError(f"the id {row.id} is taken in {zoo.root} by {known[row.id].path}", hint)
+        zoo.append([row for row in rows if row.id not in known or known[row.id].sha256 != row.sha256])
+
+
+def _read(path: Path) -> Journal:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        header = json.loads(lines[0])
+        rows = tuple(CatalogRow.from_json(line) for line in lines[1:])
+        return Journal(str(header["stack"]), tuple(map(str, header["runs"])), str(header["recipe"]), rows)
+    except (ValueError, LookupError, TypeError) as error:
+        hint = "delete it, and its networks are trained again"
+        raise WembedError(f"{path} is no journal of a build: {error}", hint) from error
