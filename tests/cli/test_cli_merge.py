@@ -126,7 +126,11 @@ def test_merge_says_that_symmetries_were_inferred(run, write):
     [
         (["b.safetensors", "-o", "a.safetensors"], 2, "a.safetensors is the checkpoint itself, which is never changed"),
         (["b.safetensors"], 2, "a merge is written to a file"),
-        (["b.safetensors", "-o", "m.safetensors", "--method", "slerp"], 2, "'slerp' is not one of 'linear'"),
+        (
+            ["b.safetensors", "-o", "m.safetensors", "--method", "slerp"],
+            2,
+            "'slerp' is not one of 'linear', 'embedding'",
+        ),
         (
             ["b.safetensors", "b.safetensors", "-o", "m.safetensors", "-t", "0.5"],
             2,
@@ -190,3 +194,14 @@ def test_help_loads_no_heavy_module(spawn, command):
     process = spawn(command, "--help", before=before)
     out, _ = process.communicate(timeout=60)
     assert out.rstrip().endswith("[]")
+
+
+def test_merge_by_embedding_names_its_encoder_and_its_controls(run, save):
+    a, b = save("a"), save("b")
+    arguments = ("merge", a, b, "-o", "m.safetensors", "--method", "embedding", "--data", "wine", "--json")
+    (row,) = rows(run(*arguments))
+    assert list(row)[-2:] == ["aligned", "noised_aligned"]
+    assert row["method"] == "embedding"
+    result = run(*arguments, "--encoder", "stats")
+    assert result.code == 2
+    assert json.loads(result.err.splitlines()[-1])["error"] == "merging by embedding takes a gnn encoder, found stats"

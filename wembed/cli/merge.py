@@ -11,13 +11,13 @@ from wembed.cli.output import DECIMALS, Output
 from wembed.errors import UsageError
 
 if TYPE_CHECKING:
-    from wembed.encoder import Item
+    from wembed.encoder import Encoder, Item
     from wembed.merging import Merged
     from wembed.models import Dataset
 
 COLUMNS = ("method", "align", "out", "groups_aligned", "cost_before", "cost_after")
 
-MethodName = Literal["linear"]
+MethodName = Literal["linear", "embedding"]
 AlignName = Literal["weights", "none"]
 
 
@@ -26,7 +26,9 @@ def merge(
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT.safetensors", help="What to write.")
     ] = None,
-    method: Annotated[MethodName, typer.Option("--method", help="linear: the average of the weights.")] = "linear",
+    method: Annotated[
+        MethodName, typer.Option("--method", help="embedding: move the average to where an encoder expects it.")
+    ] = "linear",
     align: Annotated[
         AlignName, typer.Option("--align", help="weights: bring neurons into A's order first; none: do not.")
     ] = "weights",
@@ -34,6 +36,9 @@ def merge(
         float | None, typer.Option("-t", min=0.0, max=1.0, help="The share of B; default: all count alike.")
     ] = None,
     data: options.Data = None,
+    encoder: options.EncoderName = None,
+    device: options.Device = "auto",
+    gpu: options.Gpu = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Match and report, write nothing.")] = False,
     seed: options.Seed = 0,
     spec: options.Spec = None,
@@ -49,7 +54,7 @@ def merge(
 
     Example: wembed merge a.safetensors b.safetensors -o merged.safetensors --data digits
     """
-    from wembed.merging import MergeOptions, save_merged
+    from wembed.merging import MergeOptions, merge_by_embedding, save_merged
     from wembed.merging import merge as merge_items
     from wembed.models import load_dataset
 
@@ -59,12 +64,16 @@ def merge(
     names = options.with_standard_input(checkpoints)
     items = _open(output, names, zoo, spec, out)
     dataset = load_dataset(data) if data else None
-    merged = merge_items(items, MergeOptions(t, align, dataset, seed))
+    how = MergeOptions(t, align, dataset, seed)
+    if method == "embedding":
+        merged = merge_by_embedding(items, how, _encoder(encoder, zoo, options.device_name(device, gpu)))
+    else:
+        merged = merge_items(items, how)
     _warn(output, merged, dataset)
     written = None if dry_run else out
     if written:
-        how = f"{method}, {align}, t={merged.weights[-1]:g}"
-        save_merged(merged, [checkpoint for checkpoint, _ in items], written, f"merge of {', '.join(names)} ({how})")
+        derivation = f"merge of {', '.join(names)} ({method}, {align}, t={merged.weights[-1]:g})"
+        save_merged(merged, [checkpoint for checkpoint, _ in items], written, derivation)
     scores = _scores(items, merged, dataset, seed) if dataset else {}
     output.rows([{"method": method, "align": align, "out": written, **_costs(merged), **scores}], (*COLUMNS, *scores))
     output.next_command("path", *names[:2], zoo=zoo)
@@ -79,6 +88,14 @@ def _open(output: Output, names: Sequence[str], zoo: Path, spec: Path | None, ou
         for one in opened:
             check_out(out, one.checkpoint)
     return [(one.checkpoint, one.spec) for one in opened]
+
+
+def _encoder(name: str | None, zoo: Path, device: str) -> "Encoder":
+    """Gives the encoder through which a merge is seen: one that lets gradients through, if it's not named."""
+    from wembed.catalog import Zoo
+    from wembed.zoo import find_encoder
+
+    return find_encoder(name or "gnn", Zoo.open(zoo) if Zoo.is_zoo(zoo) else None, device)
 
 
 def _warn(output: Output, merged: "Merged", dataset: "Dataset | None") -> None:

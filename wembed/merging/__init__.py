@@ -2,6 +2,7 @@
 
 from wembed.merging.combine import Merged, MergeOptions, common_dataset, merge, save_merged
 from wembed.merging.controls import Controls, score_controls
+from wembed.merging.embedding import merge_by_embedding
 from wembed.merging.path import PathCurve, PathPoint, interpolations
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "common_dataset",
     "interpolations",
     "merge",
+    "merge_by_embedding",
     "save_merged",
     "score_controls",
 ]
