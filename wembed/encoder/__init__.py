@@ -2,7 +2,7 @@
 
 from wembed.encoder.base import Encoder, Item, identity_of, unit_rows
 from wembed.encoder.fingerprint import Fingerprint, FingerprintConfig, Stats, pooled_stats
-from wembed.encoder.saved import BUILT_IN, DEFAULT_ENCODER, load_encoder, save_encoder
+from wembed.encoder.saved import BUILT_IN, DEFAULT_ENCODER, load_encoder, save_encoder, training_of
 
 __all__ = [
     "BUILT_IN",
@@ -16,5 +16,6 @@ __all__ = [
     "load_encoder",
     "pooled_stats",
     "save_encoder",
+    "training_of",
     "unit_rows",
 ]

@@ -1,4 +1,4 @@
-"""The sweep encoder: the depth sweeps as an Encoder, untrained or with the weights that training gave it."""
+"""The sweep encoder as an Encoder, untrained or with the weights that training gave it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,10 @@ from torch import Tensor
 
 from wembed.checkpoint import Checkpoint
 from wembed.encoder.base import Item, identity_of, unit_rows
-from wembed.encoder.batches import batched, structure_of
-from wembed.encoder.sweeps import GnnConfig, Sweeps
-from wembed.graph import build_graph
+from wembed.encoder.batches import Batch, batched, structure_of
+from wembed.encoder.readout import GnnConfig, GnnModule
+from wembed.encoder.trained import accuracies
+from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec
 
 _BATCH = 32  # networks of one structure that are run at once
@@ -36,29 +37,36 @@ class Gnn:
         self.config = config or GnnConfig()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            self.module = Sweeps(self.config).eval()
+            self.module = GnnModule(self.config).eval()
         if weights is not None:
             self.module.load_state_dict(dict(weights))
         stored = b"".join(value.numpy().tobytes() for _, value in sorted(self.module.state_dict().items()))
         self.id = identity_of(self.name, asdict(self.config), stored)
         self.device = torch.device(device)
         self.module.to(self.device)
-        self.dimension = self.config.global_dim
+        self.dimension = self.config.dimension
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
         """See Encoder. Networks of one structure run together."""
-        alike: dict[object, list[int]] = defaultdict(list)
-        graphs = [build_graph(checkpoint, spec) for checkpoint, spec in items]
-        for index, graph in enumerate(graphs):
-            alike[structure_of(graph)].append(index)
         vectors = np.zeros((len(items), self.dimension))
-        for indices in alike.values():
+        graphs = [build_graph(*item) for item in items]
+        for indices in group_alike(graphs):
             for start in range(0, len(indices), _BATCH):
                 part = indices[start : start + _BATCH]
                 with torch.inference_mode():
-                    batch = batched([graphs[index] for index in part]).to(self.device)
+                    batch = self.batch([graphs[index] for index in part]).to(self.device)
                     vectors[part] = self.module(batch).double().cpu().numpy()
         return unit_rows(vectors)
+
+    @staticmethod
+    def batch(graphs: Sequence[WeightGraph]) -> Batch:
+        """Graphs of one structure as what the module takes."""
+        return batched(graphs)
+
+    def accuracies(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The accuracies [B] that the trained head reads off embeddings [B, D]."""
+        found = accuracies(self.module.head, torch.from_numpy(vectors).float().to(self.device))
+        return found.double().cpu().numpy()
 
     def node_embeddings(self, checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, NDArray[np.float32]]:
         """Group -> its nodes' states [N, 2 D], even part first.
@@ -66,5 +74,13 @@ class Gnn:
         Equivariant: permuted with the nodes. Where a node's sign is open, so is its odd part's.
         """
         with torch.inference_mode():
-            states = self.module.states(batched([build_graph(checkpoint, spec)]).to(self.device))
+            states = self.module.sweeps.states(batched([build_graph(checkpoint, spec)]).to(self.device))
         return {name: torch.cat([state.even[0], state.odd[0]], -1).cpu().numpy() for name, state in states.items()}
+
+
+def group_alike(graphs: Sequence[WeightGraph]) -> list[list[int]]:
+    """The indices of graphs, those of one structure together."""
+    alike: dict[object, list[int]] = defaultdict(list)
+    for index, graph in enumerate(graphs):
+        alike[structure_of(graph)].append(index)
+    return list(alike.values())

@@ -1,13 +1,18 @@
 """Encoders by name, and as folders: config.json, and model.safetensors where there are weights."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wembed.encoder.base import Encoder
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.fingerprint import Fingerprint, FingerprintConfig, Stats
 from wembed.errors import NotFoundError, WembedError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -44,8 +49,14 @@ def load_encoder(name: str, folder: Path | None = None, device: str = "cpu") -> 
             raise NotFoundError(f"no encoder {name!r}", f"built in are {', '.join(BUILT_IN)}; or give a folder")
 
 
-def save_encoder(encoder: Encoder, folder: Path) -> None:
-    """Write an encoder as a folder; the config comes last, so that a folder with a config is whole."""
+def save_encoder(encoder: Encoder, folder: Path, training: Mapping[str, object] | None = None) -> None:
+    """Write an encoder as a folder; the config comes last, so that a folder with a config is whole.
+
+    Args:
+        encoder: what to write.
+        folder: where to; it is made if it isn't there.
+        training: how it was trained and on what, for `training_of`; any JSON values.
+    """
     from wembed.checkpoint import write_safetensors
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,18 +65,39 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
         weights = {name: ("F32", value.cpu().numpy()) for name, value in encoder.module.state_dict().items()}
         write_safetensors(folder / WEIGHTS_FILE, weights, {})
     temporary = folder / f".{CONFIG_FILE}.tmp"
-    temporary.write_text(json.dumps({"encoder": encoder.name, **config}, indent=1) + "\n", encoding="utf-8")
+    told = {"training": dict(training)} if training else {}
+    text = json.dumps({"encoder": encoder.name, **config, **told}, indent=1)
+    temporary.write_text(text + "\n", encoding="utf-8")
     temporary.replace(folder / CONFIG_FILE)
 
 
-def _from_folder(folder: Path, device: str) -> Encoder:
+def training_of(folder: Path) -> dict[str, object]:
+    """How the encoder of a folder was trained, and on what; {} where it was not.
+
+    Raises:
+        NotFoundError: no encoder in the folder.
+        WembedError: its config is none.
+    """
+    training = _config(folder).get("training", {})
+    return training if isinstance(training, dict) else {}
+
+
+def _config(folder: Path) -> dict[str, object]:
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        kind = config.pop("encoder")
     except FileNotFoundError as error:
         raise NotFoundError(f"no encoder in {folder}: it has no {CONFIG_FILE}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise WembedError(f"{folder / CONFIG_FILE} is no encoder's config") from error
+    if not isinstance(config, dict) or not isinstance(config.get("encoder"), str):
+        raise WembedError(f"{folder / CONFIG_FILE} is no encoder's config")
+    return config
+
+
+def _from_folder(folder: Path, device: str) -> Encoder:
+    config = _config(folder)
+    kind = str(config.pop("encoder"))
+    config.pop("training", None)
     if config.get("feature_version") != FEATURE_VERSION:
         found = config.get("feature_version")
         raise WembedError(
@@ -86,14 +118,22 @@ def _build(kind: str, config: dict[str, object], folder: Path, device: str) -> E
         case "stats":
             return Stats()
         case "gnn":
-            import torch
-
-            from wembed.checkpoint import open_checkpoint
             from wembed.encoder.gnn import Gnn
-            from wembed.encoder.sweeps import GnnConfig
+            from wembed.encoder.readout import GnnConfig
 
-            stored = open_checkpoint(folder / WEIGHTS_FILE)
-            weights = {stored.prefix + name: torch.from_numpy(stored.read(name)) for name in stored.tensors}
-            return Gnn(GnnConfig(**config), weights, device)  # type: ignore[arg-type]
+            return Gnn(GnnConfig(**config), _weights(folder), device)  # type: ignore[arg-type]
+        case "mlp" | "pca-mlp":
+            from wembed.encoder.flat import Flat, FlatConfig
+
+            return Flat(FlatConfig(**config), _weights(folder), device)  # type: ignore[arg-type]
         case _:
             raise ValueError(f"unknown kind {kind!r}")
+
+
+def _weights(folder: Path) -> "dict[str, Tensor]":
+    import torch
+
+    from wembed.checkpoint import open_checkpoint
+
+    stored = open_checkpoint(folder / WEIGHTS_FILE)
+    return {stored.prefix + name: torch.from_numpy(stored.read(name)) for name in stored.tensors}

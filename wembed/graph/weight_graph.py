@@ -32,6 +32,7 @@ class Group:
         free: whether its nodes may be permuted.
         ordered: whether the nodes' order means something (inputs, outputs): they are told apart by their place.
         signed: whether its nodes are known only up to their sign.
+        activation: what its values pass on their way to their readers, as far as it is known.
         vectors: role -> values [N]; odd roles (all but `slope`) turn with the sign.
     """
 
@@ -40,6 +41,7 @@ class Group:
     free: bool
     ordered: bool
     signed: bool
+    activation: str
     vectors: Mapping[str, Vector]
 
 
@@ -113,8 +115,15 @@ def _group(view: CanonicalView, axis: Axis, vectors: Mapping[str, Vector]) -> Gr
         free=not spec.why_frozen(axis),
         ordered=any(atom.kind in ("input", "output") for atom in atoms),
         signed=any(spec.sites[site].axis == axis for site in view.signed),
+        activation=_activation(spec, axis),
         vectors=vectors,
     )
+
+
+def _activation(spec: SymmetrySpec, axis: Axis) -> str:
+    """The last function that changes the values along an axis; where there is none, or they leave, the identity."""
+    passed = [site.activation for site in spec.sites.values() if site.axis == axis and not site.fixed]
+    return next((activation for activation in reversed(passed) if activation != "identity"), "identity")
 
 
 def _vectors(view: CanonicalView) -> dict[str, dict[str, Vector]]:

@@ -1,0 +1,156 @@
+"""The study's baselines: an MLP on the flattened canonical weights, or on their principal components.
+
+They know one structure only, and have to learn from shuffled views that the order of neurons means nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wembed.encoder.base import Item, identity_of, unit_rows
+from wembed.encoder.features import FEATURE_VERSION
+from wembed.encoder.trained import AccuracyHead, accuracies
+from wembed.errors import CheckpointRefusedError
+from wembed.graph import WeightGraph, build_graph
+from wembed.symmetry import structure_signature
+
+_TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class FlatConfig:
+    """What an untrained flat encoder depends on.
+
+    Args:
+        structure: signature of the one structure that it knows.
+        inputs: number of weights and biases of it.
+        components: principal components that are kept, 0 for all weights as they are.
+        hidden_dim: width of the two hidden layers.
+        global_dim: length of the embedding.
+        seed: of the initial weights.
+        feature_version: the version of the canonical form.
+    """
+
+    structure: str
+    inputs: int
+    components: int = 0
+    hidden_dim: int = 128
+    global_dim: int = 128
+    seed: int = 0
+    feature_version: int = FEATURE_VERSION
+
+
+@dataclass(frozen=True)
+class FlatBatch:
+    """Networks as vectors [B, inputs]."""
+
+    vectors: Tensor
+
+    def to(self, device: torch.device) -> "FlatBatch":
+        """The same on a device."""
+        return replace(self, vectors=self.vectors.to(device))
+
+    def select(self, index: Tensor) -> "FlatBatch":
+        """Some of the networks, by index [B']."""
+        return replace(self, vectors=self.vectors[index])
+
+
+class FlatModule(nn.Module):
+    """Flat weights in, embeddings out."""
+
+    mean: Tensor
+    scale: Tensor
+    components: Tensor
+
+    def __init__(self, config: FlatConfig) -> None:
+        super().__init__()
+        inputs = config.components or config.inputs
+        self.register_buffer("mean", torch.zeros(config.inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.register_buffer("components", torch.zeros(config.components, config.inputs))
+        width = config.hidden_dim
+        self.layers = nn.Sequential(
+            *(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width), nn.GELU()),
+            nn.Linear(width, config.global_dim),
+        )
+        self.head = AccuracyHead(config.global_dim)
+
+    def calibrate(self, batches: Sequence[FlatBatch]) -> None:
+        """Set what weights are centred and scaled by, and the principal components, from what is trained on."""
+        vectors = torch.cat([batch.vectors for batch in batches])
+        self.mean.copy_(vectors.mean(0))
+        centred = vectors - self.mean
+        if len(self.components):
+            _, _, rows = torch.linalg.svd(centred, full_matrices=False)
+            self.components[: len(rows)] = rows[: len(self.components)]
+        self.scale.copy_(self._projected(centred).std(0) + _TINY)
+
+    def forward(self, batch: FlatBatch) -> Tensor:
+        """Embeddings [B, global_dim] of length 1."""
+        learned: Tensor = self.layers(self._projected(batch.vectors - self.mean) / self.scale)
+        return nn.functional.normalize(learned, dim=1)
+
+    def _projected(self, centred: Tensor) -> Tensor:
+        return centred @ self.components.T if len(self.components) else centred
+
+
+class Flat:
+    """An MLP on flat weights, with the weights that its seed or its training gave it.
+
+    Args:
+        config: its shape.
+        weights: parameter name -> tensor; untrained where None.
+        device: where it runs.
+    """
+
+    def __init__(self, config: FlatConfig, weights: Mapping[str, Tensor] | None = None, device: str = "cpu") -> None:
+        self.config = config
+        self.name = "pca-mlp" if config.components else "mlp"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.module = FlatModule(config).eval()
+        if weights is not None:
+            self.module.load_state_dict(dict(weights))
+        stored = b"".join(value.numpy().tobytes() for _, value in sorted(self.module.state_dict().items()))
+        self.id = identity_of(self.name, asdict(config), stored)
+        self.device = torch.device(device)
+        self.module.to(self.device)
+        self.dimension = config.global_dim
+        self.structure = config.structure
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """See Encoder.
+
+        Raises:
+            CheckpointRefusedError: a checkpoint of another structure.
+        """
+        for checkpoint, _ in items:
+            found = structure_signature(checkpoint)
+            if found != self.structure:
+                hint = "use a gnn, which knows every structure"
+                message = f"{checkpoint.path}: structure {found}, the {self.name} encoder knows {self.structure} only"
+                raise CheckpointRefusedError(message, hint)
+        if not items:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        with torch.inference_mode():
+            batch = self.batch([build_graph(*item) for item in items]).to(self.device)
+            return unit_rows(self.module(batch).double().cpu().numpy())
+
+    @staticmethod
+    def batch(graphs: Sequence[WeightGraph]) -> FlatBatch:
+        """Graphs of the one structure as what the module takes."""
+        return FlatBatch(torch.from_numpy(np.stack([flat_weights(graph) for graph in graphs])).float())
+
+    def accuracies(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The accuracies [B] that the trained head reads off embeddings [B, D]."""
+        found = accuracies(self.module.head, torch.from_numpy(vectors).float().to(self.device))
+        return found.double().cpu().numpy()
+
+
+def flat_weights(graph: WeightGraph) -> NDArray[np.float64]:
+    """All canonical weights and biases of a network, one after the other."""
+    return np.concatenate([part.ravel() for block in graph.blocks for part in (block.weight(), block.bias)])

@@ -1,0 +1,91 @@
+"""The gnn's module: sweeps, probes and block features read out into one vector, beside the neurons' signature.
+
+The vector has two parts, each of length 1 times a learned weight: what was learned, and the centred signature. So the
+cosine of two networks is a weighted mean of two similarities: of what they are like, and of which run they come from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wembed.encoder.batches import BLOCK_FEATURES, SIGNATURE, Batch
+from wembed.encoder.features import FEATURE_VERSION
+from wembed.encoder.probes import Probes
+from wembed.encoder.sweeps import Sweeps
+from wembed.encoder.trained import AccuracyHead
+
+_CLIP = 5.0  # standard deviations of a feature
+_TINY = 1e-3
+
+
+@dataclass(frozen=True)
+class GnnConfig:
+    """What an untrained gnn depends on.
+
+    Args:
+        hidden_dim: D, width of each part of a node's state.
+        global_dim: length of the learned part of the embedding.
+        message_passing_steps: sweeps, each forward and back.
+        probes: learned inputs that are pushed through a network.
+        seed: of the initial weights.
+        feature_version: the version of the block features.
+    """
+
+    hidden_dim: int = 32
+    global_dim: int = 128
+    message_passing_steps: int = 2
+    probes: int = 128
+    seed: int = 0
+    feature_version: int = FEATURE_VERSION
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding: the learned part and the signature."""
+        return self.global_dim + SIGNATURE
+
+
+class GnnModule(nn.Module):
+    """Batches in, embeddings out.
+
+    Args:
+        config: its shape.
+    """
+
+    block_mean: Tensor
+    block_scale: Tensor
+    signature_mean: Tensor
+
+    def __init__(self, config: GnnConfig) -> None:
+        super().__init__()
+        width = 2 * config.hidden_dim
+        self.register_buffer("block_mean", torch.zeros(BLOCK_FEATURES))
+        self.register_buffer("block_scale", torch.ones(BLOCK_FEATURES))
+        self.register_buffer("signature_mean", torch.zeros(SIGNATURE))
+        self.sweeps = Sweeps(config.hidden_dim, config.message_passing_steps)
+        self.block_token = nn.Linear(BLOCK_FEATURES, width)
+        self.attention = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True)
+        self.out = nn.Linear(2 * width, config.global_dim)
+        self.probes = Probes(config.probes, width)
+        self.probed = nn.Linear(width, config.global_dim)
+        self.log_shares = nn.Parameter(torch.tensor([0.0, 0.5]))  # of the learned part and of the signature
+        self.head = AccuracyHead(config.global_dim)
+
+    def calibrate(self, batches: Sequence[Batch]) -> None:
+        """Set what features are centred and scaled by, from the networks to be trained on."""
+        blocks = torch.cat([batch.blocks.flatten(0, 1) for batch in batches])  # [B blocks, F]
+        self.block_mean.copy_(blocks.mean(0))
+        self.block_scale.copy_(blocks.std(0) + _TINY)
+        self.signature_mean.copy_(torch.cat([batch.signature for batch in batches]).mean(0))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Embeddings [B, global_dim + SIGNATURE], not of length 1."""
+        blocks = ((batch.blocks - self.block_mean) / self.block_scale).clamp(-_CLIP, _CLIP)
+        tokens = torch.cat([self.sweeps(batch), self.block_token(blocks)], 1)  # [B, groups + blocks, 2 D]
+        seen = self.attention(tokens)
+        learned = self.out(torch.cat([seen.mean(1), seen.amax(1)], -1)) + self.probed(self.probes(batch))
+        signature = batch.signature - self.signature_mean
+        shares = self.log_shares.exp()
+        parts = [nn.functional.normalize(part, dim=1) for part in (learned, signature)]
+        return torch.cat([share * part for share, part in zip(shares, parts, strict=True)], 1)
