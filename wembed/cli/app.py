@@ -15,6 +15,9 @@ COMMANDS = {
     "permute": "wembed.cli.permute:permute",
     "merge": "wembed.cli.merge:merge",
     "path": "wembed.cli.path:path",
+    "predict": "wembed.cli.predict:predict",
+    "evaluate": "wembed.cli.evaluate:evaluate",
+    "report": "wembed.cli.report:report",
 }
 ZOO_COMMANDS = {
     "build": "wembed.cli.zoo_build:build",

@@ -3,5 +3,17 @@
 from wembed.prediction.examples import Examples
 from wembed.prediction.intervals import COVERAGE
 from wembed.prediction.predictor import MIN_RUNS, Predictions, Predictor, TooFewRunsError, fit_predictor
+from wembed.prediction.rows import check_accuracies, fit_on_rows, known_split
 
-__all__ = ["COVERAGE", "MIN_RUNS", "Examples", "Predictions", "Predictor", "TooFewRunsError", "fit_predictor"]
+__all__ = [
+    "COVERAGE",
+    "MIN_RUNS",
+    "Examples",
+    "Predictions",
+    "Predictor",
+    "TooFewRunsError",
+    "check_accuracies",
+    "fit_on_rows",
+    "fit_predictor",
+    "known_split",
+]
