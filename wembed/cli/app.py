@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": "wembed.cli.predict:predict",
     "evaluate": "wembed.cli.evaluate:evaluate",
     "report": "wembed.cli.report:report",
+    "experiment": "wembed.cli.experiment:experiment",
 }
 ZOO_COMMANDS = {
     "build": "wembed.cli.zoo_build:build",

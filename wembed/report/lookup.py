@@ -11,7 +11,7 @@ RETRIEVAL = {
     "retrieval-noised": "the origin of a copy with weight noise",
 }
 RECALLS = ("recall@1", "recall@5", "recall@10", "mrr")
-_LOWER_IS_BETTER = ("mse", "mae", "loss_barrier", "interval_width")
+_LOWER_IS_BETTER = ("mse", "mae", "loss_barrier")
 _HIGHER_IS_BETTER = (
     "mrr", "r2", "spearman", "tau", "tau/tau_max", "tau within cells", "midpoint_accuracy", "barrier_removed",
 )  # fmt: skip

@@ -60,7 +60,8 @@ def _percent(row: Result) -> str:
 
 
 def _error_of(row: Result) -> float:
-    return share_error(row.value or 0.0, row.n) if row.error is None else row.error
+    """An error that is not 0, which runs that all do alike would give."""
+    return row.error or share_error(row.value or 0.0, row.n)
 
 
 def _with_error(row: Result) -> str:
@@ -70,7 +71,7 @@ def _with_error(row: Result) -> str:
 def _verdict(main: str, own: Result, other: Result) -> str:
     first, second = own.value or 0.0, other.value or 0.0
     error = math.hypot(_error_of(own), _error_of(other))
-    if abs(first - second) < _LEVEL * error:
+    if abs(first - second) < max(_SAME, _LEVEL * error):
         return f"{main} is level with it, within two standard errors"
     return f"{main} is {'ahead' if first > second else 'behind'} by {100 * abs(first - second):.1f} points"
 
@@ -98,7 +99,7 @@ def _ordering(evaluation: Evaluation, task: str, split: str) -> str:
         return f"{start}."
     gap = own.value - other.value
     verdict = "the same" if abs(gap) < _SAME else f"{abs(gap):.3f} {'less' if gap > 0 else 'more'}"
-    is_level = None not in (own.error, other.error) and abs(gap) < _LEVEL * math.hypot(_error_of(own), _error_of(other))
+    is_level = own.error and other.error and abs(gap) < _LEVEL * math.hypot(own.error, other.error)
     noise = ", within two standard errors" if is_level else ""
     return f"{start}, the best baseline, {other.encoder}, {_with_error(other)}, which is {verdict}{noise}."
 

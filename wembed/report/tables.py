@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from wembed.evaluate.results import Result
-from wembed.report.lookup import RECALLS, best, direction, is_control, names, splits
+from wembed.evaluate.results import Evaluation, Result
+from wembed.report.lookup import RECALLS, best, direction, is_control, names, rows_of, splits
 
 REFERENCES = ("endpoints",)  # what merging starts from competes with nothing
 _PREDICTION = ("tau", "tau/tau_max", "spearman", "r2", "mse", "coverage", "interval_width")
@@ -27,6 +27,12 @@ _ARROWS = {1: "↑", -1: "↓", 0: ""}
 _FINE = ("mse",)  # small numbers, which need more decimals
 _NOT_APPLICABLE = "n/a"
 _PLUS_MINUS = " ± "
+
+
+def main_results(evaluation: Evaluation) -> list[Result]:
+    """The rows that a person looks for first: those of the main metrics, over all of a task."""
+    wholes = {task: splits(rows_of(evaluation, task))[:1] for task in MAIN_METRICS}
+    return [row for row in evaluation.results if row.metric in MAIN_METRICS[row.task] and row.split in wholes[row.task]]
 
 
 def result_table(rows: Sequence[Result], metrics: Sequence[str]) -> list[str]:
