@@ -25,7 +25,6 @@ def build(
         int | None,
         typer.Option(
             "--num-models",
-            "--num_models",
             min=1,
             metavar="N",
             help="Train N networks in all, in the manifest's proportions; each leaves a checkpoint per snapshot.",
@@ -52,6 +51,7 @@ def build(
     seed = loaded.seed if seed is None else seed
     if dry_run:
         output.rows([_planned(stack) for stack in plan(Zoo(zoo), chosen, seed)], PLAN_COLUMNS)
+        output.note(f"{chosen.runs} runs, {chosen.runs * len(chosen.training.snapshots)} checkpoints, nothing written")
         return
     with output.progress("training") as progress:
         waiting = lambda: output.note(f"another build holds {zoo}, waiting for it")  # noqa: E731

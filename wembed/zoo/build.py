@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
+
+import torch
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.models import Dataset, load_dataset
 from wembed.zoo.build_manifest import BuildManifest
 from wembed.zoo.journal import Journal, append_missing, read_journals
 from wembed.zoo.progress import Progress, silent
-from wembed.zoo.snapshots import SnapshotWriter, remove_torn
+from wembed.zoo.snapshots import SnapshotWriter, check_ids, remove_torn
 from wembed.zoo.stack_train import train_stack
 from wembed.zoo.stacks import Stack, plan_stacks
 
@@ -73,6 +74,7 @@ def build(zoo: Zoo, options: BuildOptions) -> list[BuiltStack]:
     zoo = Zoo.create(zoo.root)
     with _alone(zoo, options.waiting):
         stacks = plan_stacks(options.manifest, options.seed, read_journals(zoo))
+        check_ids(zoo, {run.name for stack in stacks for run in stack.runs})
         total = sum(stack.model_steps for stack in stacks)
         built: list[BuiltStack] = []
         for stack in stacks:
@@ -102,7 +104,8 @@ def _finish(zoo: Zoo, stack: Stack, on_steps: Callable[[int], None]) -> BuiltSta
         names = {run.name for run in stack.runs}
         return BuiltStack(stack, tuple(row for row in stack.journal.rows if row.run in names), 0.0, True)
     start = time.perf_counter()
-    rows = _train(zoo, stack, on_steps)
+    with _one_thread():
+        rows = _train(zoo, stack, on_steps)
     Journal(stack.name, tuple(run.name for run in stack.runs), stack.recipe, rows).write(zoo)
     append_missing(zoo, rows)
     return BuiltStack(stack, rows, time.perf_counter() - start, False)
@@ -122,11 +125,22 @@ def _dataset(name: str) -> Dataset:
 
 
 @contextmanager
+def _one_thread() -> Iterator[None]:
+    """The same sums in the same order on every number of cores; operations this small gain nothing from more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def _alone(zoo: Zoo, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds the zoo's build lock, however long another build takes."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(Path(zoo.root / LOCK))
+    lock = FileLock(zoo.root / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from wembed.models import DATASETS, Architecture
 
-_MOST_RUNS = 100_000  # of one group: their numbers have a fixed width in names
+_MOST_RUNS = 100_000  # of one group
 _MOST_STEPS = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""Journals: what a build has finished, one file of a zoo's runs/ per stack of networks that were trained at once.
+"""Journals: what a build has finished, one file of a zoo's runs/build/ per stack of networks that were trained at once.
 
 A journal is written, whole or not at all, after all checkpoints of its stack are there and before the catalog knows
 them. So whatever has one is never trained again, and whatever has none leaves nothing in the catalog.
@@ -12,6 +12,9 @@ from pathlib import Path
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.errors import WembedError
+
+FOLDER = "runs/build"
+_SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ class Journal:
         Raises:
             WembedError: if it can't be written.
         """
-        path = zoo.root / "runs" / f"{self.stack}.jsonl"
+        path = zoo.root / FOLDER / f"{self.stack}{_SUFFIX}"
         temporary = path.with_name(f".{path.name}.tmp")
         header = json.dumps({"stack": self.stack, "runs": self.runs, "recipe": self.recipe})
         try:
+            path.parent.mkdir(exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in (header, *(row.to_json() for row in self.rows)))
                 file.flush()
@@ -56,22 +60,14 @@ def read_journals(zoo: Zoo) -> list[Journal]:
     Raises:
         WembedError: if one is no journal.
     """
-    found = [_read(path) for path in sorted((zoo.root / "runs").glob("[!.]*.jsonl"))]
+    found = [_read(path) for path in sorted((zoo.root / FOLDER).glob(f"[!.]*{_SUFFIX}"))]
     return [journal for journal in found if all(zoo.path_of(row).is_file() for row in journal.rows)]
 
 
 def append_missing(zoo: Zoo, rows: Sequence[CatalogRow]) -> None:
-    """Puts rows into the catalog that it does not hold as they are.
-
-    Raises:
-        WembedError: if an id is taken by a file from elsewhere.
-    """
+    """Puts rows into the catalog that it does not hold as they are."""
     with zoo.locked():
         known = {row.id: row for row in zoo.rows()}
-        for row in rows:
-            if row.id in known and known[row.id].path != row.path:
-                hint = "build into another zoo with --zoo"
-                raise WembedError(f"the id {row.id} is taken in {zoo.root} by {known[row.id].path}", hint)
         zoo.append([row for row in rows if row.id not in known or known[row.id].sha256 != row.sha256])
 
 

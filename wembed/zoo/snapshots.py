@@ -9,6 +9,7 @@ import torch
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.checkpoint import Checkpoint, write_safetensors
+from wembed.errors import WembedError
 from wembed.models import Dataset, ModelDescription, chain_steps, load_module, score
 from wembed.symmetry import declare_spec, spec_metadata
 from wembed.zoo.read import read_file
@@ -47,14 +48,14 @@ class SnapshotWriter:
             WembedError: if it can't be written.
         """
         run, name = snapshot.run, f"{snapshot.run.name}-step{snapshot.step}"
-        path = self.zoo.root / "checkpoints" / f"{name}.safetensors"
+        path = self.zoo.root / _stored_path(name)
         tensors = {key: ("F32", values) for key, values in snapshot.tensors.items()}
         write_safetensors(path, tensors, self._common | _metadata(snapshot))
         read = read_file(self.zoo, path, None)
         values: dict[str, Any] = read.values | self._measured(read.checkpoint, run)  # Any: each of its column's type
         row = CatalogRow(
             id=name,
-            path=self.zoo.stored_path(path),
+            path=_stored_path(name),
             init_id=run.draw_id("init"),
             data_order_id=run.draw_id("order"),
             hyperparameters=dict(run.hyperparameters),
@@ -78,11 +79,27 @@ class SnapshotWriter:
         }
 
 
+def check_ids(zoo: Zoo, run_names: set[str]) -> None:
+    """Makes sure that the ids of some runs' checkpoints are not taken.
+
+    Raises:
+        WembedError: if one is, by a file from elsewhere.
+    """
+    for row in zoo.rows():
+        if row.id.rpartition("-step")[0] in run_names and row.path != _stored_path(row.id):
+            hint = "build into another zoo with --zoo"
+            raise WembedError(f"the id {row.id} is taken in {zoo.root} by {row.path}", hint)
+
+
 def remove_torn(zoo: Zoo, run_names: set[str]) -> None:
     """Removes what a killed build left half-written of some runs."""
     for path in (zoo.root / "checkpoints").glob(".*.safetensors.*.tmp"):
         if _run_of(path) in run_names:
             path.unlink(missing_ok=True)
+
+
+def _stored_path(row_id: str) -> str:
+    return f"checkpoints/{row_id}.safetensors"
 
 
 def _run_of(path: Path) -> str:

@@ -3,8 +3,7 @@
 A network whose loss or weights leave the finite numbers is frozen at the last step that was finite; the others go on.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,13 +53,7 @@ def train_stack(
     Returns:
         The snapshots of the first run in the order of their steps, then of the second, and so on.
     """
-    with _one_thread():
-        stack = _Stack.start(runs, dataset, training)
-        _train(stack, training, on_step)
-    return stack.finished()
-
-
-def _train(stack: "_Stack", training: Training, on_step: Callable[[int], None]) -> None:
+    stack = _Stack.start(runs, dataset, training)
     for step in range(training.steps + 1):
         losses = stack.losses(step)
         is_last = step == training.steps
@@ -72,17 +65,7 @@ def _train(stack: "_Stack", training: Training, on_step: Callable[[int], None]) 
         if not is_last:
             stack.update(step + 1)
         on_step(step)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on every number of cores; operations this small gain nothing from more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return stack.finished()
 
 
 @dataclass
