@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,13 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import wembed
-from wembed.catalog import CatalogRow, Zoo, load_manifest
+from wembed.catalog import Zoo, load_manifest
 from wembed.device import resolve_device
-from wembed.errors import WembedError
+from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate import EvaluateOptions, Evaluation, evaluate, zoo_encoders
-from wembed.evaluate.encoders import ALWAYS
+from wembed.evaluate.encoders import ALWAYS, MAIN
 from wembed.report import write_report
-from wembed.training import MODEL_TYPES, Epoch, Trained, TrainOptions, select_data, train
+from wembed.training import MODEL_TYPES, Data, Epoch, Trained, TrainOptions, select_data, train
 from wembed.zoo import BuildManifest, BuildOptions, build, open_items
 from wembed.zoo.progress import Progress
 
@@ -72,11 +72,13 @@ class ExperimentResult:
         folder: where everything is.
         evaluation: what was found.
         files: of the report.
+        left_out: encoders that the zoo is too small for, each with what it lacks.
     """
 
     folder: Path
     evaluation: Evaluation
     files: list[Path]
+    left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,11 @@ def run_experiment(options: ExperimentOptions, show: Show = unseen) -> Experimen
         with run.log.timed("experiment"):
             run.log.write(_circumstances(options, device))
             zoo = _build(options, run)
-            _train(options, zoo, device, run)
-            evaluation = _evaluate(options, zoo, device, run)
+            left_out = _train(options, zoo, device, run)
+            evaluation = _evaluate(options, zoo, device, left_out, run)
             with run.stage("drawing") as progress:
                 files = write_report(evaluation, folder, progress=progress)
-    return ExperimentResult(folder, evaluation, files)
+    return ExperimentResult(folder, evaluation, files, left_out)
 
 
 @contextmanager
@@ -207,32 +209,44 @@ def _build(options: ExperimentOptions, run: _Run) -> Zoo:
     return zoo
 
 
-def _train(options: ExperimentOptions, zoo: Zoo, device: str, run: _Run) -> None:
+def _train(options: ExperimentOptions, zoo: Zoo, device: str, run: _Run) -> dict[str, str]:
+    """Trains every encoder that the zoo has enough runs for; gives the others, each with what it lacks."""
     rows = zoo.rows()
+    left_out: dict[str, str] = {}
     for model_type in MODEL_TYPES:
         chosen = TrainOptions(model_type, seed=options.seed, device=device)
         chosen = dataclasses.replace(chosen, num_epochs=options.num_epochs or chosen.num_epochs)
+        try:
+            data = select_data(rows, chosen)
+        except NotFoundError as error:
+            if model_type == MAIN:
+                raise
+            left_out[model_type] = error.message
+            run.log.write(f"encoder {model_type} is left out: {error.message}")
+            continue
         with run.stage(f"training {model_type}") as progress:
-            trained = _trained(zoo, rows, chosen, progress)
+            trained = _trained(zoo, data, chosen, progress)
         epochs = f"{len(trained.history)} epochs" if trained.history else "there already"
-        run.log.write(f"encoder {model_type}: {epochs}, {trained.encoder.id}, data {trained.data.hash}")
+        run.log.write(f"encoder {model_type}: {epochs}, {trained.encoder.id}, data {data.hash}")
+    return left_out
 
 
-def _trained(zoo: Zoo, rows: Sequence[CatalogRow], options: TrainOptions, progress: Progress) -> Trained:
+def _trained(zoo: Zoo, data: Data, options: TrainOptions, progress: Progress) -> Trained:
     def tell(epoch: Epoch) -> None:
         progress(epoch.epoch, options.num_epochs)
 
-    data = select_data(rows, options)
     folder = zoo.root / "encoders" / options.model_type
-    return train(data, lambda wanted: open_items(zoo, wanted), options, folder, report=tell)
+    return train(data, lambda rows: open_items(zoo, rows), options, folder, report=tell)
 
 
-def _evaluate(options: ExperimentOptions, zoo: Zoo, device: str, run: _Run) -> Evaluation:
+def _evaluate(options: ExperimentOptions, zoo: Zoo, device: str, left_out: Mapping[str, str], run: _Run) -> Evaluation:
+    names = [name for name in MODEL_TYPES if name not in left_out]
     with run.stage("evaluating") as progress:
-        encoders = zoo_encoders(zoo, [*MODEL_TYPES, *ALWAYS], device)
+        encoders = zoo_encoders(zoo, [*names, *ALWAYS], device)
         evaluation = evaluate(zoo, encoders, EvaluateOptions(options.seed), progress)
     about = {"manifest": Path(options.manifest).name, "zoo hash": zoo_hash(zoo)}
-    return dataclasses.replace(evaluation, facts=about | evaluation.facts)
+    lacking = {"left out": dict(left_out)} if left_out else {}
+    return dataclasses.replace(evaluation, facts=about | evaluation.facts | lacking)
 
 
 def zoo_hash(zoo: Zoo) -> str:

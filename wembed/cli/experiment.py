@@ -48,6 +48,8 @@ def experiment(
     folder = results / (experiment_name or NAMES[small])
     chosen = ExperimentOptions(folder, MANIFESTS[small], seed, num_models, num_epochs, options.device_name(device, gpu))
     done = run_experiment(chosen, output.progress)
+    for name, reason in done.left_out.items():
+        output.warn(f"encoder {name} is left out: {reason}")
     rows = done.evaluation.results if output.is_json else main_results(done.evaluation)
     output.rows([vars(row) for row in rows], COLUMNS)
     output.note(f"{len(done.files)} files of the report are in {folder}, read {folder / 'results.md'} first")
