@@ -16,6 +16,7 @@ from wembed.errors import NotFoundError, UsageError
 _PACKAGE = Path(__file__).parent.parent
 _FOLDER = "zoo_manifests"
 _SUFFIXES = (".yaml", ".yml")
+_UNKNOWN_KEY = "extra_forbidden"  # as pydantic calls it
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -72,11 +73,12 @@ def load_manifest(argument: str, kind: type[Kind]) -> Kind:
 
 
 def _as_usage_error(path: Path, kind: type[BaseModel], error: ValidationError) -> UsageError:
-    """The first thing that is wrong, in one line."""
-    first, rest = error.errors()[0], error.error_count() - 1
+    """The first thing that is wrong, in one line; a misspelt key before the one that is missing because of it."""
+    first = min(error.errors(), key=lambda entry: entry["type"] != _UNKNOWN_KEY)
+    rest = error.error_count() - 1
     where = ".".join(map(str, first["loc"]))
     more = f" (and {rest} more)" if rest else ""
-    if first["type"] == "extra_forbidden":
+    if first["type"] == _UNKNOWN_KEY:
         known = _fields_at(kind, first["loc"][:-1])
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
