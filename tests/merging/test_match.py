@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from networks import Plan, in_float64, random_weights, spec_of
 
-from wembed.merging.match import _positions, distance, match
+from wembed.merging.match import distance, match, positions_of
 from wembed.symmetry import Action, apply_action, random_action
 from wembed.symmetry.axes import Product, Sum, gather_index
 
@@ -16,7 +16,7 @@ AXES = ["a", Product(("a", "b")), Product(("b", "a", "c")), Sum(("c", "a")), Sum
 def test_positions_follow_the_atom(axis):
     index = np.array([2, 0, 1])
     gathered = gather_index(axis, {"a": index}, SIZES)
-    before, after = (values[_positions(axis, "a", SIZES)] for values in (np.arange(len(gathered)), gathered))
+    before, after = (values[positions_of(axis, "a", SIZES)] for values in (np.arange(len(gathered)), gathered))
     np.testing.assert_array_equal(after, before[index])
 
 

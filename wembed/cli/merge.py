@@ -49,8 +49,9 @@ def merge(
 ) -> None:
     """Merge networks of one architecture into one, their neurons brought into the order of the first.
 
-    With --data, batch-norm statistics are recomputed on its training part, and accuracies on its held-out part stand
-    beside those of the endpoints, the plain average, and an endpoint with as much noise as the merge is away.
+    With --data, its training part also tells which match of neurons is best, and batch-norm statistics are recomputed
+    on it; accuracies on its held-out part stand beside those of the endpoints, of the plain average, and of an endpoint
+    with as much noise as the merge is away.
 
     Example: wembed merge a.safetensors b.safetensors -o merged.safetensors --data digits
     """

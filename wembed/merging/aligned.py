@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Item
 from wembed.errors import CheckpointRefusedError
+from wembed.merging.choose import Trial, match_with_data
 from wembed.merging.gauge import scale_action
 from wembed.merging.match import distance, match
 from wembed.merging.statistics import norm_variances
@@ -54,17 +55,23 @@ class Aligned:
 def align(
     checkpoints: Sequence[Checkpoint], spec: SymmetrySpec, generator: np.random.Generator, dataset: Dataset | None
 ) -> Aligned:
-    """Networks matched to the first by their weights.
+    """Networks matched to the first: by their weights and, where there is data, by what they do with it.
 
     Args:
         checkpoints: two or more that fit the spec.
         spec: of all of them.
         generator: see `match`.
-        dataset: whose training inputs say what the batch norms really see; None where there is none.
+        dataset: whose training part says what the batch norms really see and which match is best; None for none.
     """
     scales, networks = _in_common_scales(checkpoints, spec, dataset)
     first, *others = networks
-    moved = [acted(match(first, other, spec, generator), spec, other) for other in others]
+    moved = []
+    for other in others:
+        if dataset:
+            action = match_with_data(first, other, Trial.on(dataset, spec, checkpoints[0]), generator)
+        else:
+            action = match(first, other, spec, generator)
+        moved.append(acted(action, spec, other))
     groups = sum(not atom.frozen for atom in spec.atoms.values())
     return Aligned(spec, scales, (first, *moved), groups, _cost(networks, spec), _cost([first, *moved], spec))
 

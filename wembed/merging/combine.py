@@ -34,7 +34,7 @@ class MergeOptions:
     Args:
         t: the share of the second of two; all count alike where None.
         align: `weights` brings the others into the first one's scales and order, `none` takes the files as they are.
-        dataset: its training inputs give the batch-norm statistics; without it these are averages, too.
+        dataset: its training part helps to match and gives the batch-norm statistics; without it these are averages.
         seed: of the matching.
     """
 

@@ -18,8 +18,9 @@ from wembed.symmetry.axes import Axis, atoms_of, spread
 
 Tensors = Mapping[str, NDArray[np.float64]]
 
-_RANDOM_STARTS = 8
+_RANDOM_STARTS = 16
 _MAX_ROUNDS = 50
+_SAME = 1e-9  # ends whose similarities differ by a smaller share are one
 _TOLERANCE = 1e-12  # of the two networks' own size: a gain below it is rounding
 _STATISTICS = ("running_mean", "running_var")  # of the data, not of the function that was learned
 
@@ -36,7 +37,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """A free atom, the places where it stands, and the sites that a change of its units' signs goes through."""
 
     atom: str
@@ -62,7 +63,12 @@ def match(first: Tensors, second: Tensors, spec: SymmetrySpec, generator: np.ran
         spec: of both.
         generator: draws the starts but the first, and the order of the atoms.
     """
-    groups = _groups(spec)
+    return matches(first, second, spec, generator)[0]
+
+
+def matches(first: Tensors, second: Tensors, spec: SymmetrySpec, generator: np.random.Generator) -> list[Action]:
+    """The different ends that the starts of `match` lead to, the nearest first."""
+    groups = free_groups(spec)
     guess = _flow_order(first, _Found(Action({}, {}), second, 0.0), spec, groups)
     starts = [guess]
     for _ in range(_RANDOM_STARTS if len(groups) > 1 else 0):
@@ -70,7 +76,19 @@ def match(first: Tensors, second: Tensors, spec: SymmetrySpec, generator: np.ran
         shuffle = Action({group.atom: generator.permutation(spec.sizes[group.atom]) for group in groups}, {})
         starts.append(_moved(first, guess, shuffle, spec))
     ends = [_descend(first, start, spec, groups, generator) for start in starts]
-    return max(ends, key=lambda end: end.similarity).action
+    apart: list[_Found] = []
+    for end in sorted(ends, key=lambda end: -end.similarity):
+        if not apart or end.similarity < apart[-1].similarity * (1 - _SAME):
+            apart.append(end)
+    return [end.action for end in apart]
+
+
+def nearer(
+    first: Tensors, second: Tensors, action: Action, spec: SymmetrySpec, generator: np.random.Generator
+) -> Action:
+    """Where going round the atoms leads from a given action on `second`."""
+    start = _moved(first, _Found(Action({}, {}), second, 0.0), action, spec)
+    return _descend(first, start, spec, free_groups(spec), generator).action
 
 
 def compared(spec: SymmetrySpec) -> list[str]:
@@ -85,7 +103,7 @@ def distance(first: Tensors, second: Tensors, spec: SymmetrySpec) -> float:
 
 
 def _descend(
-    first: Tensors, found: _Found, spec: SymmetrySpec, groups: Sequence[_Group], generator: np.random.Generator
+    first: Tensors, found: _Found, spec: SymmetrySpec, groups: Sequence[Group], generator: np.random.Generator
 ) -> _Found:
     """Go round the atoms in random order until a whole round gains nothing."""
     least = _TOLERANCE * sum(float(np.square(first[name]).sum()) for name in compared(spec))
@@ -99,7 +117,7 @@ def _descend(
     return found
 
 
-def _flow_order(first: Tensors, found: _Found, spec: SymmetrySpec, groups: Sequence[_Group]) -> _Found:
+def _flow_order(first: Tensors, found: _Found, spec: SymmetrySpec, groups: Sequence[Group]) -> _Found:
     """A first guess: each atom by the tensors alone whose other axes are settled, from the inputs on."""
     open_atoms = {group.atom for group in groups}
     for group in groups:
@@ -117,14 +135,25 @@ def _moved(first: Tensors, found: _Found, step: Action, spec: SymmetrySpec) -> _
     return _Found(compose(step, found.action, spec), values, similarity)
 
 
-def _best_step(first: Tensors, second: Tensors, group: _Group, places: Sequence[_Place]) -> Action:
+def _best_step(first: Tensors, second: Tensors, group: Group, places: Sequence[_Place]) -> Action:
     """The permutation of one atom, and the signs of its units, that the given places ask for."""
     size = len(group.places[0].positions)
     signed = _similarity(first, second, [place for place in places if place.turns], size)
     plain = _similarity(first, second, [place for place in places if not place.turns], size)
+    return assignment(group, signed, plain)
+
+
+def assignment(group: Group, signed: NDArray[np.float64], plain: NDArray[np.float64]) -> Action:
+    """The permutation and the signs of one atom's units that make them most alike.
+
+    Args:
+        group: the atom.
+        signed: how alike the first network's units [n] are to the second's [n], negative where a sign would help.
+        plain: the same for what no sign changes.
+    """
     index = linear_sum_assignment(np.abs(signed) + plain, maximize=True)[1].astype(np.intp)
-    signs = np.ones(size)
-    signs[index] = np.where(signed[np.arange(size), index] < 0, -1.0, 1.0)  # by old index
+    signs = np.ones(len(index))
+    signs[index] = np.where(signed[np.arange(len(index)), index] < 0, -1.0, 1.0)  # by old index
     return Action({group.atom: index}, dict.fromkeys(group.sites, signs))
 
 
@@ -139,7 +168,8 @@ def _units(tensors: Tensors, place: _Place) -> NDArray[np.float64]:
     return values.reshape(len(place.positions), -1)
 
 
-def _groups(spec: SymmetrySpec) -> list[_Group]:
+def free_groups(spec: SymmetrySpec) -> list[Group]:
+    """The atoms of a spec that may be permuted, in its order."""
     return [_group(spec, atom.name) for atom in spec.atoms.values() if not atom.frozen and _stands(spec, atom.name)]
 
 
@@ -147,7 +177,7 @@ def _stands(spec: SymmetrySpec, atom: str) -> bool:
     return any(atom in atoms_of(axis) for name in compared(spec) for axis in spec.tensors[name])
 
 
-def _group(spec: SymmetrySpec, atom: str) -> _Group:
+def _group(spec: SymmetrySpec, atom: str) -> Group:
     sites = _sites_with_signs(spec, atom)
     turning = _turning(spec, atom, sites)
     places = []
@@ -156,12 +186,12 @@ def _group(spec: SymmetrySpec, atom: str) -> _Group:
         free = {part for axis in axes for part in atoms_of(axis) if not spec.atoms[part].frozen}
         for number, axis in enumerate(axes):
             if atom in atoms_of(axis):
-                positions = _positions(axis, atom, spec.sizes)
+                positions = positions_of(axis, atom, spec.sizes)
                 places.append(_Place(name, number, positions, frozenset(free - {atom}), name in turning))
-    return _Group(atom, tuple(places), sites)
+    return Group(atom, tuple(places), sites)
 
 
-def _positions(axis: Axis, atom: str, sizes: Mapping[str, int]) -> NDArray[np.intp]:
+def positions_of(axis: Axis, atom: str, sizes: Mapping[str, int]) -> NDArray[np.intp]:
     """Where along an axis each index of one of its atoms stands, [n, m]."""
     marks = spread(axis, atom, np.arange(2.0, sizes[atom] + 2.0), sizes)  # 1 where the atom is not
     order = np.argsort(marks, kind="stable")
