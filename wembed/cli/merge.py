@@ -36,7 +36,10 @@ def merge(
         float | None, typer.Option("-t", min=0.0, max=1.0, help="The share of B; default: all count alike.")
     ] = None,
     data: options.Data = None,
-    encoder: options.EncoderName = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", metavar="NAME", help="Of --method embedding: gnn, one of the zoo, a folder."),
+    ] = None,
     device: options.Device = "auto",
     gpu: options.Gpu = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Match and report, write nothing.")] = False,
