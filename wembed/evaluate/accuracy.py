@@ -86,11 +86,13 @@ def prediction_results(
     yield Result(task, name, "in_domain", float(found.in_domain.mean()), count, split)
 
 
-def shuffled_results(material: Material, name: str, vectors: Vectors, seed: int) -> Iterator[Result]:
+def shuffled_results(
+    material: Material, name: str, vectors: Vectors, mask: Mask, split: str, seed: int
+) -> Iterator[Result]:
     """What is left when accuracies are dealt out anew among the checkpoints that are fitted on: a tau near 0."""
-    generator, mask = np.random.default_rng([seed, 3]), material.side("test") & ~np.isnan(material.accuracies)
-    true, count, found = material.accuracies[mask], int(mask.sum()), []
-    if count < _LEAST:
+    mask = mask & vectors.known & ~np.isnan(material.accuracies)
+    generator, true, found = np.random.default_rng([seed, 3]), material.accuracies[mask], []
+    if len(true) < _LEAST:
         return
     for _ in range(SHUFFLES):
         values = _fit(material, vectors, _dealt_anew(material, generator), seed).of(mask).values
@@ -98,7 +100,7 @@ def shuffled_results(material: Material, name: str, vectors: Vectors, seed: int)
     for place, metric in enumerate(("r2", "tau")):
         series = np.array(found)[:, place]
         error = float(series.std(ddof=1) / np.sqrt(SHUFFLES))
-        yield Result("prediction", f"{name} {SHUFFLED}", metric, float(series.mean()), count, "test", error)
+        yield Result("prediction", f"{name} {SHUFFLED}", metric, float(series.mean()), len(true), split, error)
 
 
 def predicted(material: Material, fitted: Fitted, mask: Mask) -> list[Predicted]:

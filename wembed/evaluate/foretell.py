@@ -51,12 +51,14 @@ def foretell(material: Material, embeddings: Mapping[str, Vectors], structure: s
             fits[name] = fit(material, vectors, seed)
         except TooFewRunsError as error:
             foretold.facts[f"no prediction from {name}"] = error.message
-    for split, mask in _splits(material, structure).items():
+    splits = _splits(material, structure)
+    for split, mask in splits.items():
         for name in features:
             foretold.results.extend(_rows(material, name, fits.get(name), mask, split, seed))
     main = next(iter(features))
     if main in fits:
-        foretold.results.extend(shuffled_results(material, main, features[main], seed))
+        split = next(split for split, mask in splits.items() if fits[main].known[mask].all())
+        foretold.results.extend(shuffled_results(material, main, features[main], splits[split], split, seed))
     for name, fitted in fits.items():
         if fitted.known.all():
             foretold.test[name] = predicted(material, fitted, material.side("test"))

@@ -1,0 +1,54 @@
+"""Merged pairs: which networks, and what is reported of them."""
+
+import dataclasses
+
+import numpy as np
+
+from wembed.evaluate.material import gather
+from wembed.evaluate.merging import merged_pairs
+from wembed.zoo import silent
+
+
+def test_pairs_are_ends_of_different_test_runs_of_one_configuration(evaluation, material):
+    rows = {row.id: row for row in material.rows}
+    assert len(evaluation.curves) >= 20
+    for curve in evaluation.curves:
+        a, b = rows[curve.a], rows[curve.b]
+        assert a.run != b.run
+        assert (a.dataset, a.architecture, a.step) == (b.dataset, b.architecture, 24)
+        assert material.splits[a.id] == material.splits[b.id] == "test"
+
+
+def test_curves_start_and_end_at_the_networks_themselves(evaluation, material):
+    rows = {row.id: row for row in material.rows}
+    for curve in evaluation.curves:
+        assert (curve.t[0], curve.t[-1], len(curve.t)) == (0.0, 1.0, 11)
+        for method in ("naive", "aligned"):
+            assert np.isclose(curve.loss[method][0], rows[curve.a].loss, atol=1e-4)
+            assert np.isclose(curve.loss[method][-1], rows[curve.b].loss, atol=1e-4)
+
+
+def test_numbers_are_the_middles_of_the_curves(evaluation, value):
+    for method in ("naive", "aligned"):
+        middles = [curve.accuracy[method][5] for curve in evaluation.curves]
+        found = value("merging", method, "midpoint_accuracy")
+        assert np.isclose(found.value, np.mean(middles))
+        assert found.n == len(middles)
+
+
+def test_a_midpoint_stands_beside_its_endpoints_and_controls(evaluation, value):
+    rows = [r for r in evaluation.results if (r.task, r.metric, r.split) == ("merging", "midpoint_accuracy", "test")]
+    assert {row.encoder for row in rows} >= {"endpoints", "naive", "aligned", "noise"}
+    lower = value("merging", "endpoints", "lower_accuracy").value
+    assert lower < value("merging", "endpoints", "midpoint_accuracy").value
+
+
+def test_matching_lowers_the_barrier(value):
+    barriers = [value("merging", method, "loss_barrier").value for method in ("aligned", "naive")]
+    assert barriers[0] < barriers[1]
+    assert 0 < value("merging", "aligned", "barrier_removed").value <= 1
+
+
+def test_diverged_networks_are_left_out(changed):
+    zoo = changed(lambda row: dataclasses.replace(row, status="diverged at step 3"))
+    assert merged_pairs(gather(zoo, split_seed=0), 0, silent) == []
