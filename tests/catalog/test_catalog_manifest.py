@@ -59,7 +59,7 @@ def test_an_unknown_one_lists_the_known(argument, message):
         ("name: a", "nam: a", ": nam is no key of a manifest (and 1 more)", "did you mean name?"),
         ("snapshots:", "snapshot:", ": training.snapshot is no key of a manifest", "did you mean snapshots?"),
         ("hidden:", "hiden:", ": groups.0.architecture.hiden is no key of a manifest", "did you mean hidden?"),
-        ("runs:", "x: 1, runs:", ": groups.0.x is no key of a manifest", "known are dataset, architecture, runs, sealed"),
+        ("runs:", "x: 1, runs:", ": groups.0.x is no key of a manifest", "known are dataset, architecture,"),
         (", runs: 3", "", ": groups.0.runs is missing", ""),
         ("runs: 3", "runs: 0", ": groups.0.runs: input should be greater than or equal to 1, found 0", ""),
         ("kind: mlp", "kind: rnn", ": groups.0.architecture.kind: input should be 'mlp' or 'cnn', found 'rnn'", ""),
