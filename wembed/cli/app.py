@@ -9,6 +9,7 @@ from wembed.cli.group import LazyGroup
 
 COMMANDS = {
     "zoo": "wembed.cli.app:zoo",
+    "train": "wembed.cli.train:train",
     "embed": "wembed.cli.embed:embed",
     "search": "wembed.cli.search:search",
     "inspect": "wembed.cli.inspect:inspect",

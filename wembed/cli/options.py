@@ -19,7 +19,9 @@ Store = Annotated[
 EncoderName = Annotated[
     str | None,
     typer.Option(
-        "--encoder", metavar="NAME", help="fingerprint, stats, gnn, one of the zoo, or a folder; default: fingerprint."
+        "--encoder",
+        metavar="NAME",
+        help="fingerprint, stats, gnn, one of the zoo, or a folder; default: the zoo's newest, else fingerprint.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]

@@ -1,1 +1,17 @@
-"""Training an encoder on a zoo."""
+"""Training an encoder on a zoo: views of one run together, others apart, accuracies read off."""
+
+from wembed.training.loop import Epoch
+from wembed.training.options import MODEL_TYPES, ModelType, TrainOptions
+from wembed.training.train import Data, Trained, is_trained, select_data, train
+
+__all__ = [
+    "MODEL_TYPES",
+    "Data",
+    "Epoch",
+    "ModelType",
+    "TrainOptions",
+    "Trained",
+    "is_trained",
+    "select_data",
+    "train",
+]

@@ -1,5 +1,6 @@
 """The name of an encoder in; the encoder, and the table of what it has made, out."""
 
+import json
 from pathlib import Path
 
 from wembed.catalog import Zoo
@@ -13,10 +14,10 @@ _ON_CPU = ("fingerprint", "stats")  # they do without torch, which choosing a de
 
 
 def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Encoder:
-    """Gives an encoder: a folder, one of the zoo, or a built-in one; without a name, the default.
+    """Gives an encoder: a folder, one of the zoo, or a built-in one; without a name, the newest of the zoo.
 
     Args:
-        name: what it is called.
+        name: what it is called; None for the newest gnn of the zoo, or the default where there is none.
         zoo: whose encoders to know.
         device: see `resolve_device`; some encoders run on the CPU whatever it says.
 
@@ -24,9 +25,9 @@ def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Enc
         NotFoundError: if there is none of that name, listing those that there are.
         WembedError: if the device is not there.
     """
-    name = name or DEFAULT_ENCODER
-    on = "cpu" if device == "auto" and name in _ON_CPU else resolve_device(device)
     own = zoo.root / "encoders" if zoo else None
+    name = name or _newest(own) or DEFAULT_ENCODER
+    on = "cpu" if device == "auto" and name in _ON_CPU else resolve_device(device)
     folders = [folder for folder in (Path(name), own and own / name) if folder and (folder / CONFIG).is_file()]
     if folders:
         return load_encoder(folders[0].name, folders[0], on)
@@ -40,3 +41,16 @@ def open_table(zoo: Zoo | None, encoder: Encoder, store: str | None) -> Embeddin
     """Gives the table of what an encoder has made, at a store or in the zoo; None if there is neither."""
     uri = store or (str(zoo.root / "embeddings") if zoo else None)
     return EmbeddingTable(uri, encoder.id, encoder.dimension) if uri else None
+
+
+def _newest(own: Path | None) -> str | None:
+    """The encoder of a zoo that was trained last, of those that know every structure."""
+    configs = [config for config in own.glob(f"*/{CONFIG}") if _knows_all(config)] if own else []
+    return max(configs, key=lambda config: config.stat().st_mtime_ns).parent.name if configs else None
+
+
+def _knows_all(config: Path) -> bool:
+    try:
+        return not json.loads(config.read_text(encoding="utf-8")).get("structure")
+    except (ValueError, AttributeError):
+        return False

@@ -1,0 +1,96 @@
+"""`wembed train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from wembed.cli import options
+from wembed.cli.output import Output
+from wembed.errors import UsageError
+
+if TYPE_CHECKING:
+    from wembed.training import Epoch, Trained
+
+COLUMNS = ("encoder", "model_type", "runs", "checkpoints", "epochs", "best_epoch", "validation_loss", "seconds", "path")
+
+
+def train(
+    model_type: Annotated[
+        Literal["gnn", "mlp", "pca-mlp"],
+        typer.Option("--model-type", help="gnn knows every structure, the study's other two one only."),
+    ] = "gnn",
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What to call it in the zoo; default: the model type.")
+    ] = None,
+    hidden_dim: Annotated[int, typer.Option("--hidden-dim", min=4, help="Width of node states.")] = 32,
+    global_dim: Annotated[int, typer.Option("--global-dim", min=2, help="Length of what is learned.")] = 128,
+    message_passing_steps: Annotated[
+        int, typer.Option("--message-passing-steps", min=1, help="Sweeps, each forward and back.")
+    ] = 2,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Runs per step.")] = 64,
+    num_epochs: Annotated[int, typer.Option("--num-epochs", min=1, help="At most; it stops early.")] = 60,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-8, help="At its peak.")] = 2e-3,
+    temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrastive loss.")] = 0.1,
+    seed: options.Seed = 0,
+    zoo: options.Zoo = options.DEFAULT_ZOO,
+    device: options.Device = "auto",
+    gpu: options.Gpu = False,
+    format: options.Format = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train an encoder on the runs of the zoo: views of one run together, others apart, accuracies read off.
+
+    A quarter of the runs, drawn by --seed, is never looked at; `wembed evaluate` measures on it.
+
+    Example: wembed train --model-type gnn --num-epochs 60
+    """
+    from wembed.catalog import Zoo
+    from wembed.device import resolve_device
+    from wembed.training import TrainOptions, select_data
+    from wembed.training import train as train_encoder
+    from wembed.zoo import open_items
+
+    output = Output.choose(format, json, quiet)
+    on = resolve_device(options.device_name(device, gpu))
+    opened = Zoo.open(zoo)
+    chosen = TrainOptions(
+        model_type, hidden_dim, global_dim, message_passing_steps, batch_size, num_epochs, learning_rate,
+        temperature=temperature, seed=seed, device=on,
+    )  # fmt: skip
+    data = select_data(opened.rows(), chosen)
+    if data.structure:
+        output.note(f"{model_type} knows one structure only, {data.structure}: the one that most training runs have")
+    folder = opened.root / "encoders" / _checked(name or model_type)
+    with output.progress("training") as progress:  # first over the networks that are read, then over epochs
+
+        def tell(epoch: "Epoch") -> None:
+            progress(epoch.epoch, num_epochs)
+
+        done = train_encoder(data, lambda rows: open_items(opened, rows), chosen, folder, progress, tell)
+    if not done.history:
+        output.note(f"{folder.name} is there already, trained with these options on these runs")
+    output.rows([_row(done, model_type)], COLUMNS)
+    output.next_command("evaluate", zoo=zoo)
+
+
+def _checked(name: str) -> str:
+    if Path(name).name != name or name.startswith("."):
+        raise UsageError(f"{name!r} is no name of an encoder", "give a plain name, it becomes a folder of the zoo")
+    return name
+
+
+def _row(done: "Trained", model_type: str) -> dict[str, object]:
+    best: Epoch | None = next((epoch for epoch in reversed(done.history) if epoch.best), None)
+    return {
+        "encoder": done.folder.name,
+        "model_type": model_type,
+        "runs": len(done.data.runs(done.data.rows)),
+        "checkpoints": len(done.data.rows),
+        "epochs": len(done.history),
+        "best_epoch": best.epoch if best else None,
+        "validation_loss": best.validation_loss if best else None,
+        "seconds": done.history[-1].seconds if done.history else 0.0,
+        "path": done.folder,
+    }
