@@ -56,7 +56,7 @@ def test_an_unknown_one_lists_the_known(argument, message):
 @pytest.mark.parametrize(
     ("old", "new", "message", "hint"),
     [
-        ("name: a", "nam: a", ": nam is no key of a manifest (and 1 more)", "did you mean name?"),
+        ("name: a", "nam: a", ": nam is no key of a manifest", "did you mean name?"),
         ("snapshots:", "snapshot:", ": training.snapshot is no key of a manifest", "did you mean snapshots?"),
         ("hidden:", "hiden:", ": groups.0.architecture.hiden is no key of a manifest", "did you mean hidden?"),
         ("runs:", "x: 1, runs:", ": groups.0.x is no key of a manifest", "known are dataset, architecture,"),

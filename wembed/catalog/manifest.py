@@ -75,19 +75,17 @@ def load_manifest(argument: str, kind: type[Kind]) -> Kind:
 def _as_usage_error(path: Path, kind: type[BaseModel], error: ValidationError) -> UsageError:
     """The first thing that is wrong, in one line; a misspelt key before the one that is missing because of it."""
     first = min(error.errors(), key=lambda entry: entry["type"] != _UNKNOWN_KEY)
-    rest = error.error_count() - 1
     where = ".".join(map(str, first["loc"]))
-    more = f" (and {rest} more)" if rest else ""
     if first["type"] == _UNKNOWN_KEY:
         known = _fields_at(kind, first["loc"][:-1])
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-        return UsageError(f"{path}: {where} is no key of a manifest{more}", hint)
+        return UsageError(f"{path}: {where} is no key of a manifest", hint)
     if first["type"] == "missing":
-        return UsageError(f"{path}: {where} is missing{more}")
+        return UsageError(f"{path}: {where} is missing")
     reason = first["msg"].removeprefix("Value error, ")
     found = "" if isinstance(first["input"], dict | list) else f", found {first['input']!r}"
-    return UsageError(f"{path}: {where + ': ' if where else ''}{reason[:1].lower()}{reason[1:]}{found}{more}")
+    return UsageError(f"{path}: {where + ': ' if where else ''}{reason[:1].lower()}{reason[1:]}{found}")
 
 
 def _fields_at(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
