@@ -7,6 +7,7 @@ import typer
 
 from wembed.cli import options
 from wembed.cli.output import Output
+from wembed.errors import UsageError
 
 COLUMNS = ("task", "encoder", "metric", "value", "n", "split", "error")
 DEFAULT_RESULTS = Path("results")
@@ -45,7 +46,7 @@ def experiment(
     from wembed.report import main_results
 
     output = Output.choose(format, json, quiet)
-    folder = results / (experiment_name or NAMES[small])
+    folder = results / _checked(NAMES[small] if experiment_name is None else experiment_name)
     chosen = ExperimentOptions(folder, MANIFESTS[small], seed, num_models, num_epochs, options.device_name(device, gpu))
     done = run_experiment(chosen, output.progress)
     for name, reason in done.left_out.items():
@@ -54,3 +55,9 @@ def experiment(
     output.rows([vars(row) for row in rows], COLUMNS)
     output.note(f"{len(done.files)} files of the report are in {folder}, read {folder / 'results.md'} first")
     output.next_command("search", "CKPT", "--encoder", "gnn", zoo=folder / "zoo")
+
+
+def _checked(name: str) -> str:
+    if name in ("", "..") or Path(name).name != name:
+        raise UsageError(f"{name!r} is no name of a folder", "--results says where the folder goes")
+    return name

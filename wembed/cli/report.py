@@ -7,6 +7,7 @@ import typer
 
 from wembed.cli import options
 from wembed.cli.output import Output
+from wembed.errors import UsageError
 
 COLUMNS = ("path",)
 
@@ -36,6 +37,8 @@ def report(
     from wembed.report import read_results, write_report
 
     output = Output.choose(format, json, quiet)
+    if earlier and encoder:
+        raise UsageError("--from and --encoder contradict each other", "give one of them")
     if earlier:
         evaluation = read_results(earlier)
     else:
