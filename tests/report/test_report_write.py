@@ -9,7 +9,7 @@ from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate.results import Curve, Evaluation, Result
 from wembed.report import read_results, write_report
 from wembed.report.figures import DRAWINGS
-from wembed.report.markdown import to_markdown
+from wembed.report.markdown import STRANGERS, to_markdown
 from wembed.report.reading import sentences, share_error
 from wembed.report.results_file import to_text
 from wembed.report.tables import result_table
@@ -182,6 +182,12 @@ def test_text_of_an_evaluation_without_anything_has_its_limits():
     assert text.startswith("# Results: nothing\n")
     assert "## Limits" in text
     assert "nan" not in text
+
+
+@pytest.mark.parametrize(("least", "is_said"), [(19, True), (20, False)])
+def test_few_strangers_are_said(least, is_said):
+    facts = {"retrieval-snapshot": {STRANGERS: least}}
+    assert ("have only 19 strangers" in to_markdown(Evaluation([], facts=facts), [], "x")) == is_said
 
 
 def test_text_without_the_main_encoder_stands_by_what_is_there():

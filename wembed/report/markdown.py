@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.figures import Drawing
-from wembed.report.lookup import main_encoder, rows_of, splits
+from wembed.report.lookup import RETRIEVAL, main_encoder, rows_of, splits
 from wembed.report.midpoints import METRIC
 from wembed.report.reading import note_on_errors, sentences
 from wembed.report.tables import MAIN_METRICS, count_text, result_table, split_table, text_table
 
 FIGURES = "figures"
+STRANGERS = "strangers of the same configuration per query, least"  # the name of a fact
+_FAIR = 20  # strangers of the same configuration per query
 _SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "map": ("Map", ()),
     "retrieval": ("Retrieval", ("retrieval-snapshot", "retrieval-noised")),
@@ -48,7 +50,7 @@ def to_markdown(evaluation: Evaluation, drawings: Sequence[Drawing], title: str)
         body = [block for task in tasks for block in _task(evaluation, task)]
         body += [_figure(drawing) for drawing in drawings if drawing.section == section]
         blocks += [f"## {heading}", *body] if body else []
-    blocks += ["## Limits", "\n".join(f"- {limit}" for limit in _LIMITS)]
+    blocks += ["## Limits", "\n".join(f"- {limit}" for limit in [*_few_strangers(evaluation), *_LIMITS])]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -82,6 +84,17 @@ def _fact(fact: object) -> str:
 def _reading(evaluation: Evaluation) -> list[str]:
     found = sentences(evaluation)
     return ["## Reading", "\n".join(f"- {sentence}" for sentence in found), note_on_errors(evaluation)] if found else []
+
+
+def _few_strangers(evaluation: Evaluation) -> list[str]:
+    """What to say where a query has fewer strangers of its own kind than a fair search needs."""
+    found = []
+    for task in RETRIEVAL:
+        fact = evaluation.facts.get(task)
+        least = fact.get(STRANGERS) if isinstance(fact, Mapping) else None
+        if isinstance(least, int) and least < _FAIR:
+            found.append(f"{task}: some queries have only {least} strangers of their configuration to be told from.")
+    return found
 
 
 def _task(evaluation: Evaluation, task: str) -> list[str]:
