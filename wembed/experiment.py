@@ -18,14 +18,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import wembed
-from wembed.catalog import Zoo, load_manifest
+from wembed.catalog import Zoo
+from wembed.catalog.manifest import load_manifest
 from wembed.device import resolve_device
 from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate import EvaluateOptions, Evaluation, evaluate, zoo_encoders
 from wembed.evaluate.encoders import ALWAYS, MAIN
 from wembed.report import write_report
 from wembed.training import MODEL_TYPES, Data, Epoch, Trained, TrainOptions, select_data, train
-from wembed.zoo import BuildManifest, BuildOptions, build, open_items
+from wembed.zoo import open_items
+from wembed.zoo.build import BuildManifest, BuildOptions, build
 from wembed.zoo.progress import Progress
 
 SETTINGS = "experiment.json"

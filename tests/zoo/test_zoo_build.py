@@ -1,5 +1,4 @@
 import dataclasses
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -14,10 +13,8 @@ from wembed.checkpoint import open_checkpoint
 from wembed.errors import UsageError, WembedError
 from wembed.models import describe, load_dataset, load_module, score
 from wembed.symmetry import find_spec
-from wembed.zoo import BuildManifest, BuildOptions, BuiltStack, build, open_items, plan, stacks, verify
-from wembed.zoo import snapshots as snapshots_module
-
-MODULE = sys.modules["wembed.zoo.build"]  # whose name the function has, too
+from wembed.zoo import open_items, verify
+from wembed.zoo.build import BuildManifest, BuildOptions, BuiltStack, build, builder, plan, snapshots, stacks
 
 GROUPS = [
     {"dataset": "digits", "architecture": {"kind": "mlp", "hidden": [6, 5]}, "runs": 5},
@@ -122,7 +119,7 @@ def test_stacks_are_cut_evenly(built):
 
 def test_nothing_that_is_finished_is_trained_again(built, monkeypatch):
     before = (built.root / "catalog.jsonl").read_bytes()
-    monkeypatch.setattr(MODULE, "train_stack", None)
+    monkeypatch.setattr(builder, "train_stack", None)
     again = build_tiny(built)
     assert all(stack.skipped for stack in again)
     assert [row.id for stack in again for row in stack.rows] == [row.id for row in built.rows()]
@@ -139,7 +136,7 @@ def test_the_same_seed_gives_the_same_zoo_and_another_one_another(built, zoo, tm
 
 @pytest.mark.parametrize("writes", [0, 1, 5, 6, 7, 11, 17])
 def test_a_build_that_fails_goes_on_to_the_same_end(built, zoo, monkeypatch, writes):
-    whole, done = snapshots_module.write_safetensors, []
+    whole, done = snapshots.write_safetensors, []
 
     def fail_at_last(path, tensors, metadata):
         if len(done) == writes:
@@ -147,7 +144,7 @@ def test_a_build_that_fails_goes_on_to_the_same_end(built, zoo, monkeypatch, wri
         done.append(path)
         whole(path, tensors, metadata)
 
-    monkeypatch.setattr(snapshots_module, "write_safetensors", fail_at_last)
+    monkeypatch.setattr(snapshots, "write_safetensors", fail_at_last)
     with pytest.raises(KeyboardInterrupt):
         build_tiny(zoo)
     listed = [row.id for row in zoo.rows()]
@@ -159,7 +156,7 @@ def test_a_build_that_fails_goes_on_to_the_same_end(built, zoo, monkeypatch, wri
         trained[path.stem] += 1
         whole(path, tensors, metadata)
 
-    monkeypatch.setattr(snapshots_module, "write_safetensors", counting)
+    monkeypatch.setattr(snapshots, "write_safetensors", counting)
     build_tiny(zoo)
     assert facts(zoo) == facts(built)
     assert not set(trained) & set(listed)
@@ -167,12 +164,12 @@ def test_a_build_that_fails_goes_on_to_the_same_end(built, zoo, monkeypatch, wri
 
 
 def test_rows_lost_after_the_journal_come_back_without_training(built, zoo, monkeypatch):
-    monkeypatch.setattr(MODULE, "append_missing", lambda zoo, rows: None)
+    monkeypatch.setattr(builder, "append_missing", lambda zoo, rows: None)
     build_tiny(zoo)
     assert zoo.rows() == []
     monkeypatch.undo()
     monkeypatch.setitem(stacks.MOST_RUNS, "mlp", 3)
-    monkeypatch.setattr(MODULE, "train_stack", None)
+    monkeypatch.setattr(builder, "train_stack", None)
     build_tiny(zoo)
     assert facts(zoo) == facts(built)
 
@@ -229,7 +226,7 @@ def test_runs_of_another_recipe_are_never_mixed_in(built, changes):
 def test_an_id_that_is_taken_is_said_before_any_training(zoo, write, tmp_path, monkeypatch):
     row_id = f"{NAMES[0]}-step4"
     zoo.append([CatalogRow(id=row_id, path="/elsewhere/a.safetensors")])
-    monkeypatch.setattr(MODULE, "train_stack", None)
+    monkeypatch.setattr(builder, "train_stack", None)
     with pytest.raises(WembedError) as refused:
         build_tiny(zoo)
     assert refused.value.message == f"the id {row_id} is taken in {zoo.root} by /elsewhere/a.safetensors"
@@ -311,7 +308,7 @@ def test_a_second_build_waits_for_the_first_and_finds_its_work(built, zoo):
 
 
 def test_the_lock_is_free_after_a_failure(zoo, monkeypatch):
-    monkeypatch.setattr(MODULE, "train_stack", None)
+    monkeypatch.setattr(builder, "train_stack", None)
     with pytest.raises(TypeError):
         build_tiny(zoo)
     FileLock(zoo.root / "build.lock").acquire(timeout=0).lock.release()

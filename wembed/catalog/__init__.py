@@ -3,7 +3,6 @@
 from wembed.catalog.family import Family, find_family, find_row
 from wembed.catalog.ids import assign_id
 from wembed.catalog.locate import Located, Locator, locate
-from wembed.catalog.manifest import find_manifest, load_manifest, packaged_manifests
 from wembed.catalog.metadata import GivenMetadata, load_metadata, parse_value
 from wembed.catalog.rows import COLUMNS, DESCRIPTIVE_COLUMNS, CatalogRow
 from wembed.catalog.splits import SPLITS, Split, assign_splits, check_splits, families
@@ -27,11 +26,8 @@ __all__ = [
     "check_splits",
     "families",
     "find_family",
-    "find_manifest",
     "find_row",
-    "load_manifest",
     "load_metadata",
     "locate",
-    "packaged_manifests",
     "parse_value",
 ]

@@ -10,7 +10,7 @@ from wembed.cli import options
 from wembed.cli.output import Output
 
 if TYPE_CHECKING:
-    from wembed.zoo import BuiltStack, Stack
+    from wembed.zoo.build import BuiltStack, Stack
 
 COLUMNS = (
     "stack", "runs", "checkpoints", "skipped", "diverged", "accuracy_min", "accuracy_median", "accuracy_max", "seconds",
@@ -41,9 +41,10 @@ def build(
 
     Example: wembed zoo build small --num-models 100
     """
-    from wembed.catalog import Zoo, load_manifest
-    from wembed.zoo import BuildManifest, BuildOptions, plan
-    from wembed.zoo import build as build_zoo
+    from wembed.catalog import Zoo
+    from wembed.catalog.manifest import load_manifest
+    from wembed.zoo.build import BuildManifest, BuildOptions, plan
+    from wembed.zoo.build import build as build_zoo
 
     output = Output.choose(format, json, quiet)
     loaded = load_manifest(manifest, BuildManifest)

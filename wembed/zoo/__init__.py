@@ -1,8 +1,6 @@
 """What makes a zoo and keeps it: taking checkpoints in, embedding them, checking them."""
 
 from wembed.zoo.add import AddedFile, AddOptions, AddResult, add
-from wembed.zoo.build import BuildOptions, BuiltStack, build, plan
-from wembed.zoo.build_manifest import BuildManifest
 from wembed.zoo.embed import Embedded, EmbedResult, embed_given, embed_zoo
 from wembed.zoo.encoders import find_encoder, open_table
 from wembed.zoo.export import check_suffix, save_embeddings
@@ -11,24 +9,18 @@ from wembed.zoo.given import locate_all
 from wembed.zoo.items import open_items
 from wembed.zoo.progress import Progress, silent
 from wembed.zoo.specs import spec_for, spec_of_row
-from wembed.zoo.stacks import Stack
 from wembed.zoo.verify import Problem, verify
 
 __all__ = [
     "AddOptions",
     "AddResult",
     "AddedFile",
-    "BuildManifest",
-    "BuildOptions",
-    "BuiltStack",
     "EmbedResult",
     "Embedded",
     "Failure",
     "Problem",
     "Progress",
-    "Stack",
     "add",
-    "build",
     "check_suffix",
     "embed_given",
     "embed_zoo",
@@ -36,7 +28,6 @@ __all__ = [
     "locate_all",
     "open_items",
     "open_table",
-    "plan",
     "save_embeddings",
     "silent",
     "spec_for",

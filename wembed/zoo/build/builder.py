@@ -15,12 +15,12 @@ import torch
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.models import Dataset, load_dataset
-from wembed.zoo.build_manifest import BuildManifest
-from wembed.zoo.journal import Journal, append_missing, read_journals
+from wembed.zoo.build.manifest import BuildManifest
+from wembed.zoo.build.journal import Journal, append_missing, read_journals
 from wembed.zoo.progress import Progress, silent
-from wembed.zoo.snapshots import SnapshotWriter, check_ids, remove_torn
-from wembed.zoo.stack_train import train_stack
-from wembed.zoo.stacks import Stack, plan_stacks
+from wembed.zoo.build.snapshots import SnapshotWriter, check_ids, remove_torn
+from wembed.zoo.build.stack_train import train_stack
+from wembed.zoo.build.stacks import Stack, plan_stacks
 
 LOCK = "build.lock"
 
