@@ -62,7 +62,7 @@ def train(
     data = select_data(opened.rows(), chosen)
     if data.structure:
         output.note(f"{model_type} knows one structure only, {data.structure}: the one that most training runs have")
-    folder = opened.root / "encoders" / _checked(name or model_type)
+    folder = opened.root / "encoders" / _checked(model_type if name is None else name)
     with output.progress("training") as progress:  # first over the networks that are read, then over epochs
 
         def tell(epoch: "Epoch") -> None:
@@ -76,7 +76,7 @@ def train(
 
 
 def _checked(name: str) -> str:
-    if Path(name).name != name or name.startswith("."):
+    if not name or Path(name).name != name or name.startswith("."):
         raise UsageError(f"{name!r} is no name of an encoder", "give a plain name, it becomes a folder of the zoo")
     return name
 

@@ -1,0 +1,81 @@
+import json
+import shutil
+import signal
+import time
+
+import pytest
+import torch
+from trained_zoo import Kind, make_zoo
+
+OPTIONS = ("--hidden-dim", 8, "--global-dim", 16, "--message-passing-steps", 1, "--batch-size", 16)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_zoo(tmp_path_factory.mktemp("cli-train") / "zoo", (Kind("wine", (8,), 30),)).root
+
+
+@pytest.fixture
+def zoo(made, tmp_path_factory):
+    return shutil.copytree(made, tmp_path_factory.mktemp("copy") / "zoo")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("flags", [("--gpu",), ("--device", "cuda")])
+def test_without_a_cuda_device_gpu_is_refused_before_any_work(run, zoo, flags):
+    result = run("train", "--zoo", zoo, *flags)
+    assert result.code == 1
+    assert result.err.splitlines()[0] == "error: device cuda is not available, found 0 cuda devices"
+    assert not list((zoo / "encoders").iterdir())
+
+
+def test_without_a_zoo_the_next_command_is_said(run):
+    result = run("train")
+    assert result.code == 3
+    assert result.err.splitlines()[0] == "error: no zoo at zoo"
+    assert "wembed zoo" in result.err
+
+
+def test_a_trained_encoder_is_the_default_of_the_zoo(run, zoo):
+    result = run("train", "--zoo", zoo, "--num-epochs", 2, *OPTIONS, "--json")
+    assert result.code == 0
+    (row,) = json.loads(result.out)
+    assert (row["encoder"], row["model_type"], row["epochs"]) == ("gnn", "gnn", 2)
+    found = run("search", "wine-mlp-relu-8-003-step24", "--zoo", zoo, "-k", 1, "--json")
+    (first,) = json.loads(found.out)
+    assert (first["id"], first["encoder"]) == ("wine-mlp-relu-8-003-step24", "gnn")
+    assert first["score"] > 0.9999
+
+
+def test_a_second_call_has_nothing_to_do(run, zoo):
+    command = ("train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS)
+    assert run(*command).code == 0
+    again = run(*command)
+    assert again.code == 0
+    assert "note: gnn is there already, trained with these options on these runs" in again.err
+
+
+def test_a_flat_encoder_says_what_it_knows(run, zoo):
+    result = run("train", "--zoo", zoo, "--model-type", "pca-mlp", "--num-epochs", 1, *OPTIONS)
+    assert result.code == 0
+    assert "note: pca-mlp knows one structure only" in result.err
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", ".hidden", ""])
+def test_a_name_stays_in_the_zoo(run, zoo, name):
+    result = run("train", "--zoo", zoo, "--name", name)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: {name!r} is no name of an encoder")
+
+
+def test_an_interrupted_training_leaves_no_half_encoder_and_goes_on(spawn, run, zoo):
+    log = zoo / "encoders" / "gnn" / "log.jsonl"
+    process = spawn("train", "--zoo", str(zoo), "--num-epochs", "500", *map(str, OPTIONS))
+    until = time.monotonic() + 60
+    while not (log.exists() and log.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (130, "interrupted")
+    assert not (log.parent / "config.json").exists()
+    assert run("train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS).code == 0
+    assert (log.parent / "config.json").exists()
