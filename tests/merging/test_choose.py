@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from wembed.merging.aligned import acted, tensors_of, weighted_sum
 from wembed.merging.choose import Trial, match_activations, match_with_data
 from wembed.merging.match import match
+from wembed.merging.tensors import acted, tensors_of, weighted_sum
 from wembed.models import Architecture
 from wembed.symmetry import random_action
 

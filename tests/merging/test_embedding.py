@@ -9,7 +9,7 @@ from wembed.encoder import load_encoder
 from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging import MergeOptions, merge, merge_by_embedding, score_controls
 from wembed.merging.embedding import _Held, learned_part
-from wembed.merging.statistics import as_checkpoint
+from wembed.merging.tensors import as_checkpoint
 from wembed.models import Architecture
 
 ARCHITECTURES = [

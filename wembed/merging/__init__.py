@@ -3,7 +3,7 @@
 from wembed.merging.combine import Merged, MergeOptions, common_dataset, merge, save_merged
 from wembed.merging.controls import Controls, score_controls
 from wembed.merging.embedding import merge_by_embedding
-from wembed.merging.path import PathCurve, PathPoint, interpolations
+from wembed.merging.path import PathCurve, PathPoint, interpolations, path_of
 
 __all__ = [
     "Controls",
@@ -15,6 +15,7 @@ __all__ = [
     "interpolations",
     "merge",
     "merge_by_embedding",
+    "path_of",
     "save_merged",
     "score_controls",
 ]

@@ -4,11 +4,10 @@ What is averaged lies in the canonical scales, where two copies of one function 
 brings an average back, so that the first network's own scales and order are those of the result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Item
@@ -17,10 +16,9 @@ from wembed.merging.choose import Trial, match_with_data
 from wembed.merging.gauge import scale_action
 from wembed.merging.match import distance, match
 from wembed.merging.statistics import norm_variances
+from wembed.merging.tensors import Tensors, acted, tensors_of, weighted_sum
 from wembed.models import Dataset
-from wembed.symmetry import Action, SymmetrySpec, apply_action, find_spec, invert
-
-Tensors = Mapping[str, NDArray[np.float64]]
+from wembed.symmetry import Action, SymmetrySpec, find_spec, invert
 
 
 @dataclass(frozen=True)
@@ -98,25 +96,6 @@ def common_spec(items: Sequence[Item]) -> SymmetrySpec:
             found = _first_difference(spec, other_spec)
             raise CheckpointRefusedError(f"{first.path} and {other.path} are not mergeable: {found}")
     return find_spec(first, spec)
-
-
-def tensors_of(checkpoint: Checkpoint, spec: SymmetrySpec) -> Tensors:
-    """The tensors of a spec, in float64."""
-    return {name: checkpoint.read(name).astype(np.float64) for name in spec.tensors}
-
-
-def weighted_sum(networks: Sequence[Tensors], weights: Sequence[float]) -> Tensors:
-    """The sum of networks times their weights, tensor by tensor."""
-    first = networks[0]
-    return {
-        name: np.asarray(sum(w * tensors[name] for w, tensors in zip(weights, networks, strict=True))) for name in first
-    }
-
-
-def acted(action: Action, spec: SymmetrySpec, tensors: Tensors) -> Tensors:
-    """Tensors after an action, in float64."""
-    moved = apply_action(action, spec, tensors.__getitem__)
-    return {name: values.astype(np.float64, copy=False) for name, values in moved}
 
 
 def _in_common_scales(

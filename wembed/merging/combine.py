@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from wembed.checkpoint import Checkpoint, write_safetensors
 from wembed.encoder import Item
 from wembed.errors import CheckpointRefusedError, UsageError
-from wembed.merging.aligned import Aligned, Tensors, align, common_spec, unaligned
+from wembed.merging.aligned import Aligned, align, common_spec, unaligned
 from wembed.merging.statistics import check_dataset, with_statistics
+from wembed.merging.tensors import Tensors
 from wembed.models import Dataset
 from wembed.models.modules import METADATA_KEY
 from wembed.symmetry import spec_metadata

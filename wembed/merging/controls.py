@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from wembed.encoder import Item
-from wembed.merging.aligned import Tensors, unaligned
+from wembed.merging.aligned import unaligned
 from wembed.merging.combine import Merged
 from wembed.merging.match import compared
-from wembed.merging.statistics import as_checkpoint, with_statistics
+from wembed.merging.statistics import with_statistics
+from wembed.merging.tensors import Tensors, as_checkpoint
 from wembed.models import Dataset, Scores, load_module, score
 
 

@@ -21,9 +21,8 @@ from wembed.encoder.batches import Batch, batched
 from wembed.encoder.gnn import Gnn
 from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.graph import build_graph
-from wembed.merging.aligned import Tensors
 from wembed.merging.combine import Merged, MergeOptions, finished, merge
-from wembed.merging.statistics import as_checkpoint
+from wembed.merging.tensors import Tensors, as_checkpoint
 from wembed.symmetry import SymmetrySpec, canonical
 from wembed.symmetry.views import DenseView
 

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from wembed.merging.tensors import Tensors, acted
 from wembed.symmetry import Action, SymmetrySpec, apply_action, compose
 from wembed.symmetry.axes import Axis, atoms_of, spread
-
-Tensors = Mapping[str, NDArray[np.float64]]
 
 _RANDOM_STARTS = 16
 _MAX_ROUNDS = 50
@@ -128,9 +127,7 @@ def _flow_order(first: Tensors, found: _Found, spec: SymmetrySpec, groups: Seque
 
 
 def _moved(first: Tensors, found: _Found, step: Action, spec: SymmetrySpec) -> _Found:
-    values: dict[str, NDArray[np.float64]] = {}
-    for name, moved in apply_action(step, spec, found.tensors.__getitem__):
-        values[name] = moved.astype(np.float64, copy=False)
+    values = acted(step, spec, found.tensors)
     similarity = float(sum(np.vdot(first[name], values[name]) for name in compared(spec)))
     return _Found(compose(step, found.action, spec), values, similarity)
 

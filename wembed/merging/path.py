@@ -1,13 +1,15 @@
 """Two networks and a data set in; accuracy and loss along the straight line between them, naive and aligned, out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Item
-from wembed.merging.aligned import Aligned, Tensors, align, common_spec, unaligned
-from wembed.merging.statistics import as_checkpoint, check_dataset, with_statistics
+from wembed.merging.aligned import Aligned, align, common_spec, unaligned
+from wembed.merging.statistics import check_dataset, with_statistics
+from wembed.merging.tensors import Tensors, as_checkpoint
 from wembed.models import Dataset, Scores, load_module, score
 
 
@@ -62,14 +64,19 @@ def interpolations(first: Item, second: Item, dataset: Dataset, points: int = 11
         UsageError: the data set does not fit.
     """
     spec = common_spec([first, second])
-    checkpoints = [first[0], second[0]]
     check_dataset(first[0], dataset)
-    naive = unaligned(checkpoints, spec)
-    aligned = align(checkpoints, spec, np.random.default_rng(seed), dataset)
+    aligned = align([first[0], second[0]], spec, np.random.default_rng(seed), dataset)
+    return path_of([first, second], aligned, dataset, points)
+
+
+def path_of(items: Sequence[Item], aligned: Aligned, dataset: Dataset, points: int = 11) -> PathCurve:
+    """The path between two networks that are matched already, see `interpolations`."""
+    like = items[0][0]
+    naive = unaligned([checkpoint for checkpoint, _ in items], aligned.spec)
     found = []
     for t in np.linspace(0.0, 1.0, points).tolist():
-        plain = scores_of(naive, naive.average((1 - t, t)), first[0], dataset)
-        matched = scores_of(aligned, aligned.average((1 - t, t)), first[0], dataset)
+        plain = scores_of(naive, naive.average((1 - t, t)), like, dataset)
+        matched = scores_of(aligned, aligned.average((1 - t, t)), like, dataset)
         found.append(PathPoint(t, plain.accuracy, matched.accuracy, plain.loss, matched.loss))
     return PathCurve(tuple(found))
 

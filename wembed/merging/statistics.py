@@ -4,25 +4,16 @@ An average of two networks is neither, and the averaged statistics are wrong for
 REPAIR does (Jordan et al., 2022). Everything here is one forward pass over all training inputs.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wembed.checkpoint import Checkpoint, in_memory
+from wembed.checkpoint import Checkpoint
 from wembed.errors import UsageError
+from wembed.merging.tensors import Tensors, as_checkpoint, tensors_of
 from wembed.models import Dataset, describe, load_module
 from wembed.symmetry import SymmetrySpec
-
-Tensors = Mapping[str, NDArray[np.float64]]
-
-
-def as_checkpoint(tensors: Tensors, like: Checkpoint) -> Checkpoint:
-    """Tensors as a network that can be run: float32, with the description that another checkpoint carries."""
-    values = {name: array.astype(np.float32) for name, array in tensors.items()}
-    return in_memory(values, like.metadata, like.path)
 
 
 def check_dataset(checkpoint: Checkpoint, dataset: Dataset) -> None:
@@ -52,7 +43,7 @@ def norm_variances(checkpoint: Checkpoint, spec: SymmetrySpec, inputs: Tensor) -
 
         layers[name].register_forward_pre_hook(keep)
 
-    module = load_module(as_checkpoint(_read(checkpoint, spec), checkpoint))
+    module = load_module(as_checkpoint(tensors_of(checkpoint, spec), checkpoint))
     layers = dict(module.named_modules())
     for name in norms & layers.keys():
         watch(name)
@@ -92,7 +83,3 @@ def with_statistics(tensors: Tensors, spec: SymmetrySpec, like: Checkpoint, inpu
 def has_norms(spec: SymmetrySpec) -> bool:
     """Whether there are statistics to recompute."""
     return any(layer.kind == "batch_norm" for layer in spec.layers)
-
-
-def _read(checkpoint: Checkpoint, spec: SymmetrySpec) -> Tensors:
-    return {name: checkpoint.read(name).astype(np.float64) for name in spec.tensors}
