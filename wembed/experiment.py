@@ -27,7 +27,7 @@ from wembed.evaluate.encoders import ALWAYS, MAIN
 from wembed.report import write_report
 from wembed.training import MODEL_TYPES, Data, Epoch, Trained, TrainOptions, select_data, train
 from wembed.zoo import open_items
-from wembed.zoo.build import BuildManifest, BuildOptions, build
+from wembed.zoo.builder import BuildManifest, BuildOptions, build
 from wembed.zoo.progress import Progress
 
 SETTINGS = "experiment.json"

@@ -4,7 +4,7 @@ import pytest
 
 from wembed.catalog.manifest import find_manifest, load_manifest, packaged_manifests
 from wembed.errors import NotFoundError, UsageError
-from wembed.zoo.build import BuildManifest
+from wembed.zoo.builder import BuildManifest
 
 GROUP = "{dataset: digits, architecture: {kind: mlp, hidden: [8]}, runs: 3}"
 GOOD = f"name: a\ntraining: {{snapshots: [2, 5]}}\ngroups: [{GROUP}]\n"

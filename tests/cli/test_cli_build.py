@@ -42,7 +42,7 @@ pathlib.Path.replace = counted(pathlib.Path.replace)
 MOMENTS = 16 * 2 + 3 * 3  # a sync and a move for every file and journal, a sync for every append to the catalog
 SLOW = """
 import sys, time
-import wembed.zoo.build.builder as build
+import wembed.zoo.builder.resumable as build
 whole = build.train_stack
 def slow(runs, *rest):
     def on_step(step):

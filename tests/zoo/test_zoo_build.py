@@ -14,7 +14,7 @@ from wembed.errors import UsageError, WembedError
 from wembed.models import describe, load_dataset, load_module, score
 from wembed.symmetry import find_spec
 from wembed.zoo import open_items, verify
-from wembed.zoo.build import BuildManifest, BuildOptions, BuiltStack, build, builder, plan, snapshots, stacks
+from wembed.zoo.builder import BuildManifest, BuildOptions, BuiltStack, build, plan, resumable, snapshots, stacks
 
 GROUPS = [
     {"dataset": "digits", "architecture": {"kind": "mlp", "hidden": [6, 5]}, "runs": 5},
@@ -119,7 +119,7 @@ def test_stacks_are_cut_evenly(built):
 
 def test_nothing_that_is_finished_is_trained_again(built, monkeypatch):
     before = (built.root / "catalog.jsonl").read_bytes()
-    monkeypatch.setattr(builder, "train_stack", None)
+    monkeypatch.setattr(resumable, "train_stack", None)
     again = build_tiny(built)
     assert all(stack.skipped for stack in again)
     assert [row.id for stack in again for row in stack.rows] == [row.id for row in built.rows()]
@@ -164,12 +164,12 @@ def test_a_build_that_fails_goes_on_to_the_same_end(built, zoo, monkeypatch, wri
 
 
 def test_rows_lost_after_the_journal_come_back_without_training(built, zoo, monkeypatch):
-    monkeypatch.setattr(builder, "append_missing", lambda zoo, rows: None)
+    monkeypatch.setattr(resumable, "append_missing", lambda zoo, rows: None)
     build_tiny(zoo)
     assert zoo.rows() == []
     monkeypatch.undo()
     monkeypatch.setitem(stacks.MOST_RUNS, "mlp", 3)
-    monkeypatch.setattr(builder, "train_stack", None)
+    monkeypatch.setattr(resumable, "train_stack", None)
     build_tiny(zoo)
     assert facts(zoo) == facts(built)
 
@@ -226,7 +226,7 @@ def test_runs_of_another_recipe_are_never_mixed_in(built, changes):
 def test_an_id_that_is_taken_is_said_before_any_training(zoo, write, tmp_path, monkeypatch):
     row_id = f"{NAMES[0]}-step4"
     zoo.append([CatalogRow(id=row_id, path="/elsewhere/a.safetensors")])
-    monkeypatch.setattr(builder, "train_stack", None)
+    monkeypatch.setattr(resumable, "train_stack", None)
     with pytest.raises(WembedError) as refused:
         build_tiny(zoo)
     assert refused.value.message == f"the id {row_id} is taken in {zoo.root} by /elsewhere/a.safetensors"
@@ -308,7 +308,7 @@ def test_a_second_build_waits_for_the_first_and_finds_its_work(built, zoo):
 
 
 def test_the_lock_is_free_after_a_failure(zoo, monkeypatch):
-    monkeypatch.setattr(builder, "train_stack", None)
+    monkeypatch.setattr(resumable, "train_stack", None)
     with pytest.raises(TypeError):
         build_tiny(zoo)
     FileLock(zoo.root / "build.lock").acquire(timeout=0).lock.release()

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from wembed.models import Architecture, load_dataset
-from wembed.zoo.build.manifest import Group, Ranges, Training
-from wembed.zoo.build.runs import Run, draw_data, draw_weights
-from wembed.zoo.build.stack_model import Flat
-from wembed.zoo.build.stack_train import train_stack
+from wembed.zoo.builder.manifest import Group, Ranges, Training
+from wembed.zoo.builder.runs import Run, draw_data, draw_weights
+from wembed.zoo.builder.stack_model import Flat
+from wembed.zoo.builder.stack_train import train_stack
 
 RANGES = Ranges(learning_rate=(1e-3, 1e-2))
 ARCHITECTURES = [

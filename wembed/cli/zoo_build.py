@@ -10,7 +10,7 @@ from wembed.cli import options
 from wembed.cli.output import Output
 
 if TYPE_CHECKING:
-    from wembed.zoo.build import BuiltStack, Stack
+    from wembed.zoo.builder import BuiltStack, Stack
 
 COLUMNS = (
     "stack", "runs", "checkpoints", "skipped", "diverged", "accuracy_min", "accuracy_median", "accuracy_max", "seconds",
@@ -43,8 +43,8 @@ def build(
     """
     from wembed.catalog import Zoo
     from wembed.catalog.manifest import load_manifest
-    from wembed.zoo.build import BuildManifest, BuildOptions, plan
-    from wembed.zoo.build import build as build_zoo
+    from wembed.zoo.builder import BuildManifest, BuildOptions, plan
+    from wembed.zoo.builder import build as build_zoo
 
     output = Output.choose(format, json, quiet)
     loaded = load_manifest(manifest, BuildManifest)

@@ -15,12 +15,12 @@ import torch
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.models import Dataset, load_dataset
-from wembed.zoo.build.manifest import BuildManifest
-from wembed.zoo.build.journal import Journal, append_missing, read_journals
+from wembed.zoo.builder.journal import Journal, append_missing, read_journals
+from wembed.zoo.builder.manifest import BuildManifest
+from wembed.zoo.builder.snapshots import SnapshotWriter, check_ids, remove_torn
+from wembed.zoo.builder.stack_train import train_stack
+from wembed.zoo.builder.stacks import Stack, plan_stacks
 from wembed.zoo.progress import Progress, silent
-from wembed.zoo.build.snapshots import SnapshotWriter, check_ids, remove_torn
-from wembed.zoo.build.stack_train import train_stack
-from wembed.zoo.build.stacks import Stack, plan_stacks
 
 LOCK = "build.lock"
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from wembed.models import Dataset
-from wembed.zoo.build.manifest import Training
-from wembed.zoo.build.runs import Run, draw_data, draw_weights
-from wembed.zoo.build.stack_model import Flat, StackedModel
+from wembed.zoo.builder.manifest import Training
+from wembed.zoo.builder.runs import Run, draw_data, draw_weights
+from wembed.zoo.builder.stack_model import Flat, StackedModel
 
 DIVERGED_LOSS = 1e6  # nats: Adam's steps are bounded, so that a lost network may stay finite for ever
 _BETAS = (0.9, 0.999)

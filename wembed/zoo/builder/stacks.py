@@ -9,9 +9,9 @@ import torch
 
 from wembed.errors import UsageError, WembedError
 from wembed.models import load_dataset
-from wembed.zoo.build.manifest import BuildManifest, Group, Training
-from wembed.zoo.build.journal import Journal
-from wembed.zoo.build.runs import Run, plan_runs
+from wembed.zoo.builder.journal import Journal
+from wembed.zoo.builder.manifest import BuildManifest, Group, Training
+from wembed.zoo.builder.runs import Run, plan_runs
 
 # Where the number of networks trained per second stops to grow on one core.
 MOST_RUNS = {"mlp": 64, "cnn": 16}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.models import Dataset
-from wembed.zoo.build.manifest import BuildManifest, Group, Ranges
+from wembed.zoo.builder.manifest import BuildManifest, Group, Ranges
 
 _Purpose = Literal["hyperparameters", "init", "subset", "noise", "order"]
 

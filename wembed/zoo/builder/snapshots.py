@@ -12,9 +12,9 @@ from wembed.checkpoint import Checkpoint, write_safetensors
 from wembed.errors import WembedError
 from wembed.models import Dataset, ModelDescription, chain_steps, load_module, score
 from wembed.symmetry import declare_spec, spec_metadata
+from wembed.zoo.builder.runs import Run, draw_data
+from wembed.zoo.builder.stack_train import Snapshot
 from wembed.zoo.read import read_file
-from wembed.zoo.build.runs import Run, draw_data
-from wembed.zoo.build.stack_train import Snapshot
 
 
 class SnapshotWriter:
