@@ -205,3 +205,15 @@ def test_merge_by_embedding_names_its_encoder_and_its_controls(run, save):
     result = run(*arguments, "--encoder", "stats")
     assert result.code == 2
     assert json.loads(result.err.splitlines()[-1])["error"] == "merging by embedding takes a gnn encoder, found stats"
+
+
+def test_merge_says_when_the_plain_average_is_better(run, save, monkeypatch):
+    from wembed import merging
+    from wembed.models import Scores
+
+    low, high = Scores(0.5, 1.0), Scores(0.75, 0.5)
+    found = merging.Controls((high, high), naive=low, aligned=high, merged=low, noised_endpoint=low, noised_average=low)
+    monkeypatch.setattr(merging, "score_controls", lambda *_: found)
+    result = run("merge", save("a"), save("b"), "--dry-run", "--data", "wine")
+    expected = "the aligned average is better than this merge, 0.750 against 0.500 on held-out data: --method linear"
+    assert f"warning: {expected} gives it\n" in result.err

@@ -78,7 +78,7 @@ def merge(
     if written:
         derivation = f"merge of {', '.join(names)} ({method}, {align}, t={merged.weights[-1]:g})"
         save_merged(merged, [checkpoint for checkpoint, _ in items], written, derivation)
-    scores = _scores(items, merged, dataset, seed) if dataset else {}
+    scores = _scores(output, items, merged, dataset, seed) if dataset else {}
     output.rows([{"method": method, "align": align, "out": written, **_costs(merged), **scores}], (*COLUMNS, *scores))
     output.next_command("path", *names[:2], zoo=zoo)
 
@@ -122,8 +122,10 @@ def _costs(merged: "Merged") -> dict[str, object]:
     }
 
 
-def _scores(items: "Sequence[Item]", merged: "Merged", dataset: "Dataset", seed: int) -> dict[str, object]:
-    """The accuracies of the merge and of its controls, by column."""
+def _scores(
+    output: Output, items: "Sequence[Item]", merged: "Merged", dataset: "Dataset", seed: int
+) -> dict[str, object]:
+    """Gives the accuracies of the merge and of its controls, by column; says where a control is better."""
     from wembed.merging import score_controls
 
     found = score_controls(items, merged, dataset, seed)
@@ -133,6 +135,9 @@ def _scores(items: "Sequence[Item]", merged: "Merged", dataset: "Dataset", seed:
         "naive": found.naive.accuracy,
         "noised_endpoint": found.noised_endpoint.accuracy,
     }
+    if found.aligned.accuracy > found.merged.accuracy:
+        better = f"{found.aligned.accuracy:.3f} against {found.merged.accuracy:.3f} on held-out data"
+        output.warn(f"the aligned average is better than this merge, {better}: --method linear gives it")
     if found.noised_average:
         scores |= {"aligned": found.aligned.accuracy, "noised_aligned": found.noised_average.accuracy}
     return scores
