@@ -27,7 +27,8 @@ def merge(
         Path | None, typer.Option("--output", "-o", metavar="OUT.safetensors", help="What to write.")
     ] = None,
     method: Annotated[
-        MethodName, typer.Option("--method", help="embedding: move the average to where an encoder expects it.")
+        MethodName,
+        typer.Option("--method", help="embedding: move the average to where an encoder expects it; experimental."),
     ] = "linear",
     align: Annotated[
         AlignName, typer.Option("--align", help="weights: bring neurons into A's order first; none: do not.")
