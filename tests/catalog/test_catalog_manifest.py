@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from wembed.catalog import manifest
 from wembed.catalog.manifest import find_manifest, load_manifest, packaged_manifests
 from wembed.errors import NotFoundError, UsageError
 from wembed.zoo.builder import BuildManifest
@@ -25,6 +26,14 @@ def refusal(tmp_path: Path, text: str | bytes) -> UsageError:
 def test_packaged_manifests_go_by_their_name(name):
     assert load_manifest(name, BuildManifest).name == name
     assert find_manifest(name) == packaged_manifests()[name]
+
+
+def test_an_installed_package_brings_them_inside(tmp_path, monkeypatch):
+    (tmp_path / "wembed" / "zoo_manifests").mkdir(parents=True)
+    (tmp_path / "wembed" / "zoo_manifests" / "mine.yaml").write_text(GOOD)
+    monkeypatch.setattr(manifest, "_PACKAGE", tmp_path / "wembed")
+    assert list(packaged_manifests()) == ["mine"]
+    assert load_manifest("mine", BuildManifest).name == "a"
 
 
 def test_the_small_one_holds_what_its_study_needs():

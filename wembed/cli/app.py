@@ -62,4 +62,4 @@ def _main(
 
 @zoo.callback()
 def _zoo() -> None:
-    """Take checkpoints in, list them, check them."""
+    """Train a zoo or take checkpoints in, list them, check them."""
