@@ -44,7 +44,7 @@ def score_controls(items: Sequence[Item], merged: Merged, dataset: Dataset, seed
 
     Args:
         items: what it was made of.
-        merged: what was made.
+        merged: what was made; with the same data set, where there are batch norms, since its scales depend on it.
         dataset: its training inputs give statistics, its held-out ones scores.
         seed: of the noise.
     """

@@ -70,7 +70,7 @@ def interpolations(first: Item, second: Item, dataset: Dataset, points: int = 11
 
 
 def path_of(items: Sequence[Item], aligned: Aligned, dataset: Dataset, points: int = 11) -> PathCurve:
-    """The path between two networks that are matched already, see `interpolations`."""
+    """The path between two networks that are matched already, with the same data set, see `interpolations`."""
     like = items[0][0]
     naive = unaligned([checkpoint for checkpoint, _ in items], aligned.spec)
     found = []
