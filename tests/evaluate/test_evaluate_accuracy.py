@@ -7,8 +7,8 @@ import pytest
 
 from wembed.evaluate import evaluate, zoo_encoders
 from wembed.evaluate.accuracy import shuffled_results, tau_within_cells
-from wembed.evaluate.baselines import recipe, statistics
-from wembed.evaluate.embeddings import Vectors
+from wembed.evaluate.baselines import recipe
+from wembed.evaluate.embeddings import Statistics, Vectors
 from wembed.evaluate.foretell import foretell
 from wembed.evaluate.material import gather
 
@@ -58,7 +58,9 @@ def test_the_sealed_data_set_has_its_own_task(value):
 def test_predictions_do_not_depend_on_the_accuracies_of_test_runs(evaluation, changed, material):
     tests = {row.id for row in material.rows if material.splits[row.id] == "test"}
     zoo = changed(lambda row: dataclasses.replace(row, accuracy=0.5 if row.id in tests else row.accuracy))
-    again = foretell(gather(zoo, split_seed=0), {}, material.rows[0].structure, seed=0)
+    altered, everyone = gather(zoo, split_seed=0), np.ones(len(material.rows), dtype=bool)
+    features = {"stats": Vectors(Statistics().embed(altered.items).astype(np.float64), everyone)}
+    again = foretell(altered, features, material.rows[0].structure, seed=0)
     before = [point.value for point in evaluation.predictions["stats"]]
     assert [point.value for point in again.test["stats"]] == before
 
@@ -76,7 +78,7 @@ def test_the_recipe_holds_no_accuracy(material):
 
 
 def test_statistics_keep_their_scale(material):
-    norms = np.linalg.norm(statistics(material.items[:4]), axis=1)
+    norms = np.linalg.norm(Statistics().embed(material.items[:4]), axis=1)
     assert np.ptp(norms) > 1e-3
 
 

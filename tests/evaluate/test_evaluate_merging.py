@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from wembed.encoder import Stats
 from wembed.evaluate.material import gather
 from wembed.evaluate.merging import merged_pairs
 from wembed.zoo import silent
@@ -51,4 +52,4 @@ def test_matching_lowers_the_barrier(value):
 
 def test_diverged_networks_are_left_out(changed):
     zoo = changed(lambda row: dataclasses.replace(row, status="diverged at step 3"))
-    assert merged_pairs(gather(zoo, split_seed=0), 0, silent) == []
+    assert merged_pairs(gather(zoo, split_seed=0), Stats(), 0, silent) == []

@@ -43,7 +43,7 @@ def predict(
     output = Output.choose(format, json, quiet)
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
     given = session.embed(checkpoints, spec)
-    rows = _predicted(session, given.done, seed) if given.done else []
+    rows = _predicted(session, given.done, encoder or session.encoder.name, seed) if given.done else []
     output.rows(rows, COLUMNS)
     known = sum(row["split"] in FITTED_ON for row in rows)
     if known:
@@ -51,7 +51,7 @@ def predict(
     report_failures(output, [failure.error for failure in given.failures], len(given.done))
 
 
-def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> list[dict[str, object]]:
+def _predicted(session: "Session", given: "Sequence[Embedded]", encoder: str, seed: int) -> list[dict[str, object]]:
     import numpy as np
 
     from wembed.catalog import assign_splits
@@ -68,7 +68,7 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> li
         first = found.failures[0].error.message
         session.output.warn(f"{len(found.failures)} checkpoints of the zoo are passed over, first {first}")
     vectors = {entry.id: entry.vector for entry in found.done if entry.vector is not None}
-    split_seed = split_seed_of(trainings_of(zoo, [session.encoder.name]), seed)
+    split_seed = split_seed_of(trainings_of(zoo, [encoder]), seed)
     splits = assign_splits(rows, split_seed)
     predictor = fit_on_rows(rows, vectors, split_seed, seed)
     wanted = [(entry.id, entry.vector) for entry in given if entry.vector is not None]

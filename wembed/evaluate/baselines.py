@@ -1,4 +1,4 @@
-"""Baselines of accuracy prediction: features that are no embedding, for the same regression as the embeddings."""
+"""What was known before a network was looked at, as features for the same regression as the embeddings."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.catalog import CatalogRow
-from wembed.encoder import Item, pooled_stats
-from wembed.graph import build_graph
 
 Features = NDArray[np.float64]
 
@@ -15,13 +13,8 @@ _LOGARITHMIC = ("learning_rate", "weight_decay", "params", "width")  # columns w
 _SMALLEST = 1e-12
 
 
-def statistics(items: Sequence[Item]) -> Features:
-    """Layer statistics before they are scaled to unit length, which is what published regressions use, [N, D]."""
-    return np.array([pooled_stats(build_graph(checkpoint, spec)) for checkpoint, spec in items])
-
-
 def recipe(rows: Sequence[CatalogRow]) -> Features | None:
-    """What was known before a network was looked at: step, hyperparameters, data set, architecture, size, [N, D].
+    """Step, hyperparameters, data set, architecture and size of checkpoints, [N, D].
 
     None where a checkpoint's step is unknown, or no hyperparameter is known of all.
     """

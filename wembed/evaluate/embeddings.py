@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.encoder import Encoder, Item
+from wembed.encoder import Encoder, Item, Stats, pooled_stats
+from wembed.graph import build_graph
 from wembed.symmetry import structure_signature
 from wembed.zoo import Progress
 
@@ -56,6 +57,21 @@ def embed_items(encoder: Encoder, items: Sequence[Item], structures: Sequence[st
             progress(int(known.sum()), len(items))
     progress(len(items), len(items))
     return Vectors(values, known)
+
+
+class Statistics:
+    """Layer statistics before they are scaled to unit length, which is what published regressions use."""
+
+    name = "statistics"
+    id = "statistics"
+
+    def __init__(self) -> None:
+        self.dimension = Stats().dimension
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """Rows [B, D] of any length."""
+        rows = [pooled_stats(build_graph(checkpoint, spec)) for checkpoint, spec in items]
+        return np.array(rows, dtype=np.float32).reshape(len(items), self.dimension)
 
 
 class RawWeights:

@@ -7,11 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from wembed.catalog import SPLITS, Zoo
-from wembed.encoder import Encoder
+from wembed.encoder import Encoder, Stats, unit_rows
 from wembed.errors import NotFoundError
 from wembed.evaluate import merging
-from wembed.evaluate.embeddings import RawWeights, Vectors, embed_items
+from wembed.evaluate.embeddings import RawWeights, Statistics, Vectors, embed_items
 from wembed.evaluate.foretell import Foretold, foretell
 from wembed.evaluate.material import Material, gather, run_of
 from wembed.evaluate.places import map_points
@@ -54,11 +56,13 @@ class _Retrieval:
         tasks: what is asked.
         gallery: encoder or baseline -> the vectors of the zoo.
         queries: of each task, the same.
+        statistics: layer statistics of the zoo, not scaled to unit length.
     """
 
     tasks: list[Task]
     gallery: dict[str, Vectors]
     queries: list[dict[str, Vectors]]
+    statistics: Vectors
 
     def results(self, material: Material, structure: str) -> Iterator[Result]:
         """The rows of all tasks."""
@@ -95,8 +99,10 @@ def evaluate(
     _check_held_out(zoo, material)
     structure = shape_with_most_queries(material, [t for e in encoders.values() if (t := getattr(e, "structure", ""))])
     retrieval = _embedded(material, encoders, structure, seed, progress)
-    foretold = foretell(material, {name: retrieval.gallery[name] for name in encoders}, structure, seed)
-    pairs = merging.merged_pairs(material, seed, silent)
+    # `stats` predicts from statistics that keep their scale, as published regressions do, with or without its encoder.
+    features = {name: retrieval.gallery[name] for name in encoders} | {Stats.name: retrieval.statistics}
+    foretold = foretell(material, features, structure, seed)
+    pairs = merging.merged_pairs(material, encoders[main], seed, silent)
     evaluation = Evaluation(
         [*retrieval.results(material, structure), *foretold.results, *merging.merging_results(material, pairs)],
         foretold.test,
@@ -121,27 +127,46 @@ def _embedded(
 ) -> _Retrieval:
     """Embeds the zoo and all queries once."""
     tasks = [noised_task(material, seed), snapshot_task(material, seed)]
-    everyone = dict(encoders)
-    model = next((item for item, row in zip(material.items, material.rows, strict=True) if row.structure == structure))
-    raw = RawWeights(model)
-    everyone[raw.name] = raw
-    total = len(everyone) * (len(material.rows) + sum(len(task.items) for task in tasks))
-    found, done = _Retrieval(tasks, {}, [{} for _ in tasks]), 0
+    raw = RawWeights(
+        next(i for i, row in zip(material.items, material.rows, strict=True) if row.structure == structure)
+    )
+    everyone = {**encoders, raw.name: raw}
+    total = (1 + len(everyone)) * (len(material.rows) + sum(len(task.items) for task in tasks))
+    steps = _Steps(progress, round(total * (1 + _REST)))
+
+    def of_zoo(encoder: Encoder) -> Vectors:
+        return embed_items(encoder, material.items, [row.structure for row in material.rows], steps.next())
+
+    statistics = of_zoo(Statistics())
+    found = _Retrieval(tasks, {}, [{} for _ in tasks], statistics)
     for name, encoder in everyone.items():
-        structures = [row.structure for row in material.rows]
-        jobs = [(material.items, structures, found.gallery)]
-        jobs += [
-            (task.items, task.structures(material), queries) for task, queries in zip(tasks, found.queries, strict=True)
-        ]
-        for items, known, table in jobs:
-            start = done
-
-            def report(part: int, _: int, start: int = start) -> None:
-                progress(start + part, round(total * (1 + _REST)))
-
-            table[name] = embed_items(encoder, items, known, report)
-            done += len(items)
+        found.gallery[name] = _unit(statistics) if isinstance(encoder, Stats) else of_zoo(encoder)
+        for task, queries in zip(tasks, found.queries, strict=True):
+            queries[name] = embed_items(encoder, task.items, task.structures(material), steps.next())
     return found
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return Vectors(unit_rows(vectors.values).astype(np.float64), vectors.known)
+
+
+@dataclass
+class _Steps:
+    """Progress over several pieces of work, one after the other."""
+
+    progress: Progress
+    total: int
+    done: int = 0
+
+    def next(self) -> Progress:
+        """What the next piece says its own progress to."""
+        start = self.done
+
+        def say(done: int, _: int) -> None:
+            self.done = start + done
+            self.progress(self.done, self.total)
+
+        return say
 
 
 def _facts(material: Material, retrieval: _Retrieval, foretold: Foretold, seeds: tuple[int, int]) -> dict[str, object]:

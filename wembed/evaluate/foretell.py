@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wembed.evaluate.accuracy import METRICS, Fitted, fit, predicted, prediction_results, shuffled_results
-from wembed.evaluate.baselines import recipe, statistics
+from wembed.evaluate.baselines import recipe
 from wembed.evaluate.embeddings import Vectors
 from wembed.evaluate.material import Mask, Material
 from wembed.evaluate.results import Predicted, Result
 from wembed.evaluate.retrieval import label_of
 from wembed.prediction import COVERAGE, TooFewRunsError
 
-STATS = "stats"
 RECIPE = "hyperparameters"
 
 
@@ -34,17 +33,17 @@ class Foretold:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def foretell(material: Material, embeddings: Mapping[str, Vectors], structure: str, seed: int) -> Foretold:
+def foretell(material: Material, features: Mapping[str, Vectors], structure: str, seed: int) -> Foretold:
     """Predicts accuracies from embeddings and from baselines' features.
 
     Args:
         material: the zoo.
-        embeddings: encoder -> its vectors of all checkpoints, the main encoder first.
+        features: encoder or baseline -> its vectors of all checkpoints, the main encoder first.
         structure: of the one shape that all of them know.
         seed: of the regression's trees, the shuffling and the resampling.
     """
     foretold = Foretold(facts={"stated coverage of intervals": COVERAGE})
-    features = _features(material, embeddings)
+    features = {**features, **_recipe(material)}
     fits: dict[str, Fitted] = {}
     for name, vectors in features.items():
         try:
@@ -66,12 +65,9 @@ def foretell(material: Material, embeddings: Mapping[str, Vectors], structure: s
     return foretold
 
 
-def _features(material: Material, embeddings: Mapping[str, Vectors]) -> dict[str, Vectors]:
-    """Embeddings, `stats` before it is scaled to unit length, and what was known before training."""
-    everyone = np.ones(len(material.rows), dtype=bool)
-    features = dict(embeddings) | {STATS: Vectors(statistics(material.items), everyone)}
+def _recipe(material: Material) -> dict[str, Vectors]:
     known = recipe(material.rows)
-    return features | ({} if known is None else {RECIPE: Vectors(known, everyone)})
+    return {} if known is None else {RECIPE: Vectors(known, np.ones(len(known), dtype=bool))}
 
 
 def _splits(material: Material, structure: str) -> dict[str, Mask]:

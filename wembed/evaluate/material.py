@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.catalog import CatalogRow, Split, Zoo, assign_splits, check_splits
+from wembed.checkpoint import in_memory
 from wembed.encoder import Item
 from wembed.errors import NotFoundError, WembedError
 from wembed.zoo import Failure, open_items
+
+_MOST_HELD = 100_000  # parameters of a checkpoint that is kept in memory
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -89,11 +92,20 @@ def gather(zoo: Zoo, split_seed: int) -> Material:
             failures.append(Failure(row.id, error))
         else:
             rows.append(row)
-            items.append(item)
+            items.append(_held(item))
     if not rows:
         hint = f"make checkpoints with `wembed zoo build --zoo {zoo.root}`"
         raise NotFoundError(f"the zoo at {zoo.root} holds nothing to evaluate on", hint)
     return Material(rows, items, splits, failures)
+
+
+def _held(item: Item) -> Item:
+    """A small checkpoint in memory, since every task reads it again; a large one as it is."""
+    checkpoint, spec = item
+    if checkpoint.parameters > _MOST_HELD or checkpoint.config:
+        return item
+    tensors = {name: checkpoint.read(name) for name, info in checkpoint.tensors.items() if info.is_floating}
+    return in_memory(tensors, checkpoint.metadata, checkpoint.path), spec
 
 
 def run_of(row: CatalogRow) -> str:

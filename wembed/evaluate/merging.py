@@ -1,7 +1,8 @@
 """Merging: what networks half-way between two held-out ones reach, beside their endpoints and beside chance.
 
-Pairs are the last snapshots of different test runs of one configuration. Every configuration has its rows, split
-test:LABEL, behind those of all pairs.
+Pairs are the last snapshots of different test runs of one configuration. Rows of all pairs come first, then those of
+every configuration, split test:LABEL. Merging by embedding takes long: it is done for some pairs of one configuration,
+split test:LABEL/N, beside the other methods on the same N pairs.
 """
 
 import itertools
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from wembed import metrics
+from wembed.encoder import Encoder
 from wembed.evaluate.material import Material, config_of, run_of
 from wembed.evaluate.results import Curve, Result
-from wembed.merging import Controls, MergeOptions, PathCurve, interpolations, merge, score_controls
+from wembed.merging import Controls, MergeOptions, PathCurve, merge, merge_by_embedding, path_of, score_controls
 from wembed.models import Dataset, load_dataset
 from wembed.models.data import DATASETS
 from wembed.models.modules import METADATA_KEY
@@ -23,7 +25,8 @@ from wembed.zoo import Progress
 TASK = "merging"
 POINTS = 11
 _MAIN_PAIRS = 24  # of the configuration with most test runs
-_OTHER_PAIRS = 8
+_OTHER_PAIRS = 6
+_EMBEDDED_PAIRS = 8
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Pair:
         second: place in the zoo.
         path: accuracy and loss along the line.
         controls: what is half-way, and what it is measured against.
+        is_embedded: whether it was merged by embedding, too.
     """
 
     label: str
@@ -43,30 +47,49 @@ class Pair:
     second: int
     path: PathCurve
     controls: Controls
+    is_embedded: bool
 
 
-def merged_pairs(material: Material, seed: int, progress: Progress) -> list[Pair]:
-    """Merges pairs of test runs that did not diverge and whose data set is at hand."""
+def merged_pairs(material: Material, encoder: Encoder, seed: int, progress: Progress) -> list[Pair]:
+    """Merges pairs of test runs that did not diverge and whose data set is at hand.
+
+    Args:
+        material: the zoo.
+        encoder: which merging by embedding goes by, if gradients pass it.
+        seed: of the choice and of matching.
+        progress: told after every pair.
+    """
     data: dict[str, Dataset] = {}
     chosen, found = _chosen(material, seed), []
     for number, (first, second) in enumerate(chosen, start=1):
         name = material.rows[first].dataset or ""
         data[name] = data.get(name) or load_dataset(name)
         items = [material.items[first], material.items[second]]
-        path = interpolations(items[0], items[1], data[name], POINTS, seed)
-        merged = merge(items, MergeOptions(t=0.5, dataset=data[name], seed=seed))
+        options = MergeOptions(t=0.5, dataset=data[name], seed=seed)
+        is_embedded = number <= _EMBEDDED_PAIRS and lets_gradients_through(encoder)
+        merged = merge_by_embedding(items, options, encoder) if is_embedded else merge(items, options)
+        path = path_of(items, merged.aligned, data[name], POINTS)
         controls = score_controls(items, merged, data[name], seed)
-        found.append(Pair(config_of(material.rows[first]), first, second, path, controls))
+        found.append(Pair(config_of(material.rows[first]), first, second, path, controls, is_embedded))
         progress(number, len(chosen))
     return found
 
 
+def lets_gradients_through(encoder: Encoder) -> bool:
+    """Whether merging by embedding can go by an encoder."""
+    from wembed.encoder.gnn import Gnn
+
+    return isinstance(encoder, Gnn)
+
+
 def merging_results(material: Material, pairs: Sequence[Pair]) -> Iterator[Result]:
-    """Rows over all pairs, then over those of each configuration."""
-    labels = list(dict.fromkeys(pair.label for pair in pairs))
-    for label in (None, *(labels if len(labels) > 1 else ())):
-        part = [pair for pair in pairs if label in (None, pair.label)]
-        yield from _rows(material, part, "test" if label is None else f"test:{label}")
+    """Rows over all pairs, over those of each configuration, and over those that were merged by embedding."""
+    yield from _rows(material, pairs, "test")
+    for label in dict.fromkeys(pair.label for pair in pairs):
+        yield from _rows(material, [pair for pair in pairs if pair.label == label], f"test:{label}")
+    for label in dict.fromkeys(pair.label for pair in pairs if pair.is_embedded):
+        part = [pair for pair in pairs if pair.is_embedded and pair.label == label]
+        yield from _rows(material, part, f"test:{label}/{len(part)}")
 
 
 def curves(material: Material, pairs: Sequence[Pair]) -> list[Curve]:
@@ -134,11 +157,16 @@ def _rows(material: Material, pairs: Sequence[Pair], split: str) -> Iterator[Res
 
 def _midpoints(pairs: Sequence[Pair]) -> Mapping[str, list[float]]:
     """The accuracy half-way, by method."""
-    return {
+    found = {
         "naive": [pair.controls.naive.accuracy for pair in pairs],
         "aligned": [pair.controls.aligned.accuracy for pair in pairs],
         "noise": [pair.controls.noised_endpoint.accuracy for pair in pairs],
     }
+    if all(pair.is_embedded for pair in pairs):
+        found["embedding"] = [pair.controls.merged.accuracy for pair in pairs]
+        steps = [pair.controls.noised_average or pair.controls.aligned for pair in pairs]
+        found["aligned, as much noise as embedding moves"] = [step.accuracy for step in steps]
+    return found
 
 
 def _barriers(pairs: Sequence[Pair], name: str) -> list[float]:

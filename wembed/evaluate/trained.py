@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wembed.catalog import Split, Zoo
 from wembed.encoder.saved import CONFIG_FILE, training_of
@@ -31,7 +32,7 @@ def trainings_of(zoo: Zoo, names: Iterable[str]) -> list[Training]:
 
     Args:
         zoo: whose encoders.
-        names: of the encoders; built-in ones have no training.
+        names: of the encoders, or their folders; built-in ones have no training.
 
     Raises:
         WembedError: a config does not say how its encoder was trained.
@@ -73,12 +74,11 @@ def check_overlap(material: Material, trainings: Sequence[Training]) -> None:
 
 
 def _read(zoo: Zoo, name: str) -> Training | None:
-    folder = zoo.root / "encoders" / name
-    training = training_of(folder) if (folder / CONFIG_FILE).is_file() else {}
-    if not training:
+    folders = [folder for folder in (Path(name), zoo.root / "encoders" / name) if (folder / CONFIG_FILE).is_file()]
+    if not folders or not (training := training_of(folders[0])):
         return None
     seed, runs = training.get("split_seed"), training.get("runs")
     if not isinstance(seed, int) or not isinstance(runs, list):
-        message = f"{folder / CONFIG_FILE}: does not say with which split and on which runs it was trained"
+        message = f"{folders[0] / CONFIG_FILE}: does not say with which split and on which runs it was trained"
         raise WembedError(message, "train the encoder again with `wembed train`")
     return Training(name, seed, frozenset(map(str, runs)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from wembed.prediction.examples import Targets, Vectors
 
 # Factors of the median squared distance of two training examples.
-_WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 16.0)
+_WIDTHS = (0.5, 1.0, 2.0, 8.0)
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _TREE_FEATURES = 64  # of more, as many principal components are grown trees on: trees on hundreds take too long
 _CONSTANT = 1e-9  # a feature that deviates less carries nothing
@@ -111,11 +111,11 @@ def boostings(vectors: Vectors, targets: Targets, seed: int) -> Iterator[Head]:
     if vectors.shape[1] > _TREE_FEATURES:
         basis = np.linalg.svd(vectors, full_matrices=False)[2][:_TREE_FEATURES].T  # [D, C]
     trees = HistGradientBoostingRegressor(
-        learning_rate=0.05, max_iter=300, max_leaf_nodes=12, min_samples_leaf=5, max_features=0.3,
+        learning_rate=0.08, max_iter=200, max_leaf_nodes=12, min_samples_leaf=5, max_features=0.3,
         early_stopping=False, random_state=seed,
     )  # fmt: skip
     trees.fit(_along(vectors, basis), targets)
-    for count in (50, 100, 200, 300):
+    for count in (50, 100, 200):
         yield Boosting(trees, count, basis)
 
 
