@@ -1,0 +1,95 @@
+"""`wembed predict` on a zoo of trained networks."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from trained_zoo import Kind, make_zoo
+
+from wembed.catalog import Zoo, assign_splits
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    return make_zoo(tmp_path_factory.mktemp("predicted") / "zoo", (Kind("wine", (8,), 30),)).root
+
+
+@pytest.fixture
+def zoo(made, folder) -> Zoo:
+    """A zoo of 30 runs, in the working folder."""
+    shutil.copytree(made, folder / "zoo")
+    return Zoo.open(Path("zoo"))
+
+
+def ids_of(zoo: Zoo, split: str) -> list[str]:
+    splits = assign_splits(zoo.rows(), seed=0)
+    return [row.id for row in zoo.rows() if splits[row.id] == split]
+
+
+def test_predict_gives_accuracies_with_intervals(run, zoo):
+    asked = ids_of(zoo, "test")[:3]
+    result = run("predict", *asked, "--json")
+    assert result.code == 0
+    rows = json.loads(result.out)
+    assert [row["id"] for row in rows] == asked
+    for row in rows:
+        assert row["target"] == "accuracy"
+        assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+        assert row["split"] == "test"
+        assert isinstance(row["in_domain"], bool)
+
+
+def test_columns_are_those_of_the_contract(run, zoo):
+    head = run("predict", zoo.rows()[0].id).out.splitlines()[0].split("\t")
+    assert head[:6] == ["id", "target", "value", "low", "high", "in_domain"]
+
+
+def test_predictions_of_training_checkpoints_are_marked_as_no_evidence(run, zoo):
+    asked = [ids_of(zoo, "train")[0], ids_of(zoo, "test")[0]]
+    result = run("predict", *asked, "--format", "csv")
+    assert [line.split(",")[6] for line in result.out.splitlines()[1:]] == ["train", "test"]
+    assert "note: 1 of 2 are among the checkpoints that the predictor was fitted on, no evidence" in result.err
+
+
+def test_a_shuffled_copy_of_a_training_checkpoint_is_marked_too(run, zoo):
+    assert run("permute", ids_of(zoo, "train")[0], "-o", "copy.safetensors", "--rescale", "--seed", 4).code == 0
+    (row,) = json.loads(run("predict", "copy.safetensors", "--json").out)
+    assert (row["id"], row["split"]) == ("copy.safetensors", "train")
+
+
+def test_a_strange_checkpoint_has_no_split(run, zoo, write):
+    (row,) = json.loads(run("predict", write("strange.safetensors", 3), "--json").out)
+    assert row["split"] is None
+
+
+def test_a_missing_checkpoint_beside_others_exits_6(run, zoo):
+    result = run("predict", zoo.rows()[0].id, "nowhere")
+    assert result.code == 6
+    assert len(result.out.splitlines()) == 2
+    assert "error: nowhere: no such file, and no such id in the zoo at zoo" in result.err
+
+
+def test_no_checkpoint_at_all_exits_as_its_failure(run, zoo):
+    assert run("predict", "nowhere").code == 3
+    assert run("predict", "nowhere", "neither").code == 3
+
+
+def test_without_accuracies_there_is_nothing_to_predict_from(run, zoo):
+    zoo.append([dataclasses.replace(row, accuracy=None) for row in zoo.rows()])
+    result = run("predict", zoo.rows()[0].id)
+    assert result.code == 3
+    assert "no accuracy is known of the zoo's 60 checkpoints, nothing to predict from" in result.err
+    assert "hint: `wembed zoo build`" in result.err
+
+
+def test_too_few_runs_are_refused(run, zoo):
+    zoo.append([dataclasses.replace(row, accuracy=None) for row in zoo.rows() if row.id not in ids_of(zoo, "test")])
+    result = run("predict", zoo.rows()[0].id)
+    assert result.code == 1
+    assert "error: too few runs with known accuracies to predict from: found 0 training runs, expected 10" in result.err
+
+
+def test_without_a_zoo_it_says_so(run, folder):
+    assert run("predict", "a.safetensors").code == 3
