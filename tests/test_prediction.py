@@ -1,10 +1,13 @@
 """Predictors on made-up embeddings: what they find, what their intervals hold, what they refuse."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from wembed.encoder import Stats
 from wembed.errors import WembedError
-from wembed.prediction import COVERAGE, Examples, fit_predictor
+from wembed.prediction import COVERAGE, Examples, fit_predictor, learned_part
 from wembed.prediction.heads import Standardised
 from wembed.prediction.intervals import conformal_quantile
 
@@ -104,3 +107,12 @@ def test_a_run_on_both_sides_is_refused(sides):
     train, _, _ = sides
     with pytest.raises(ValueError, match="run train0 is among training and validation runs"):
         fit_predictor(train, train)
+
+
+def test_the_learned_part_leaves_the_signature_out():
+    class Trained(Stats):
+        config = SimpleNamespace(global_dim=2)
+
+    vectors = np.array([[3.0, 4.0, 7.0], [0.0, 2.0, -1.0]])
+    assert np.allclose(learned_part(Trained(), vectors), [[0.6, 0.8], [0.0, 1.0]])
+    assert np.array_equal(learned_part(Stats(), vectors), vectors)

@@ -10,6 +10,9 @@ from wembed.cli.failures import report_failures
 from wembed.cli.output import Output
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from wembed.cli.session import Session
     from wembed.zoo import Embedded
 
@@ -52,37 +55,37 @@ def predict(
 
 
 def _predicted(session: "Session", given: "Sequence[Embedded]", encoder: str, seed: int) -> list[dict[str, object]]:
+    """The rows of embedded checkpoints; the zoo is embedded as far as it isn't yet."""
     import numpy as np
 
     from wembed.catalog import assign_splits
     from wembed.evaluate.trained import split_seed_of, trainings_of
-    from wembed.prediction import check_accuracies, fit_on_rows, known_split
+    from wembed.prediction import check_accuracies, fit_on_rows, known_split, learned_part
 
     zoo = session.zoo
     if zoo is None:
         raise ValueError("this session has no zoo")
     rows = zoo.rows()
     check_accuracies(rows)
+    vectors = _vectors_of_zoo(session)
+    split_seed = split_seed_of(trainings_of(zoo, [encoder]), seed)
+    learned = learned_part(session.encoder, np.array(list(vectors.values())))
+    predictor = fit_on_rows(rows, dict(zip(vectors, learned, strict=True)), split_seed, seed)
+    wanted = {entry.id: entry.vector for entry in given if entry.vector is not None}
+    found = predictor.predict(learned_part(session.encoder, np.array(list(wanted.values()))))
+    splits = assign_splits(rows, split_seed)
+    sides = [known_split(vector, rows, vectors, splits) for vector in wanted.values()]
+    columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), found.in_domain.tolist(), sides)
+    return [
+        dict(zip(COLUMNS, (name, TARGET, *values, session.encoder.name), strict=True))
+        for name, *values in zip(wanted, *columns, strict=True)
+    ]
+
+
+def _vectors_of_zoo(session: "Session") -> "dict[str, NDArray[np.float32]]":
+    """Id -> embedding of what can be embedded, with one warning about what can't."""
     found = session.embed_zoo(with_vectors=True)
     if found.failures:
         first = found.failures[0].error.message
         session.output.warn(f"{len(found.failures)} checkpoints of the zoo are passed over, first {first}")
-    vectors = {entry.id: entry.vector for entry in found.done if entry.vector is not None}
-    split_seed = split_seed_of(trainings_of(zoo, [encoder]), seed)
-    splits = assign_splits(rows, split_seed)
-    predictor = fit_on_rows(rows, vectors, split_seed, seed)
-    wanted = [(entry.id, entry.vector) for entry in given if entry.vector is not None]
-    answers = predictor.predict(np.array([vector for _, vector in wanted]))
-    return [
-        {
-            "id": name,
-            "target": TARGET,
-            "value": float(answers.values[place]),
-            "low": float(answers.low[place]),
-            "high": float(answers.high[place]),
-            "in_domain": bool(answers.in_domain[place]),
-            "split": known_split(vector, rows, vectors, splits),
-            "encoder": session.encoder.name,
-        }
-        for place, (name, vector) in enumerate(wanted)
-    ]
+    return {entry.id: entry.vector for entry in found.done if entry.vector is not None}

@@ -30,6 +30,7 @@ from wembed.evaluate.retrieval import (
     strangers_facts,
 )
 from wembed.evaluate.trained import check_overlap, split_seed_of, trainings_of
+from wembed.prediction import learned_part
 from wembed.zoo import Progress, silent
 
 _REST = 0.3  # of the work comes after the embedding, roughly
@@ -100,7 +101,8 @@ def evaluate(
     structure = shape_with_most_queries(material, [t for e in encoders.values() if (t := getattr(e, "structure", ""))])
     retrieval = _embedded(material, encoders, structure, seed, progress)
     # `stats` predicts from statistics that keep their scale, as published regressions do, with or without its encoder.
-    features = {name: retrieval.gallery[name] for name in encoders} | {Stats.name: retrieval.statistics}
+    features = {name: _learned(encoder, retrieval.gallery[name]) for name, encoder in encoders.items()}
+    features[Stats.name] = retrieval.statistics
     foretold = foretell(material, features, structure, seed)
     pairs = merging.merged_pairs(material, encoders[main], seed, silent)
     evaluation = Evaluation(
@@ -144,6 +146,10 @@ def _embedded(
         for task, queries in zip(tasks, found.queries, strict=True):
             queries[name] = embed_items(encoder, task.items, task.structures(material), steps.next())
     return found
+
+
+def _learned(encoder: Encoder, vectors: Vectors) -> Vectors:
+    return Vectors(learned_part(encoder, vectors.values), vectors.known)
 
 
 def _unit(vectors: Vectors) -> Vectors:

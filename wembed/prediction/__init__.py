@@ -2,6 +2,7 @@
 
 from wembed.prediction.examples import Examples
 from wembed.prediction.intervals import COVERAGE
+from wembed.prediction.learned import learned_part
 from wembed.prediction.predictor import MIN_RUNS, Predictions, Predictor, TooFewRunsError, fit_predictor
 from wembed.prediction.rows import check_accuracies, fit_on_rows, known_split
 
@@ -16,4 +17,5 @@ __all__ = [
     "fit_on_rows",
     "fit_predictor",
     "known_split",
+    "learned_part",
 ]

@@ -14,13 +14,13 @@ _SAME = 1e-5  # distance of two unit vectors below which they are one network's
 
 
 def fit_on_rows(
-    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.float32]], split_seed: int, seed: int = 0
+    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.floating]], split_seed: int, seed: int = 0
 ) -> Predictor:
     """Fits a predictor of accuracy on a zoo.
 
     Args:
         rows: of the zoo.
-        vectors: id -> embedding [D]; rows without one are passed over.
+        vectors: id -> embedding [D], or its learned part; rows without one are passed over.
         split_seed: of the split into training, validation and test runs; the latter are left alone.
         seed: of the fit.
 
@@ -70,7 +70,7 @@ def known_split(
 
 
 def _examples(
-    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.float32]], splits: Mapping[str, Split], side: Split
+    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.floating]], splits: Mapping[str, Split], side: Split
 ) -> Examples:
     chosen = [row for row in rows if row.accuracy is not None and row.id in vectors and splits[row.id] == side]
     dimension = len(next(iter(vectors.values()), ()))
