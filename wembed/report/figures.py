@@ -118,7 +118,7 @@ DRAWINGS = (
         "interpolation",
         "merging",
         "Along the straight line between two independently trained networks. naive: the files as they are; aligned: "
-        "the second network's neurons matched to those of the first.",
+        "the second network's neurons matched to those of the first. Shown are the configurations with most pairs.",
         lambda evaluation: bool(evaluation.curves),
         interpolation,
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,10 +10,12 @@ from matplotlib.figure import Figure
 
 from wembed.evaluate.results import Curve, Evaluation
 from wembed.report.curves import COLOURS
-from wembed.report.lookup import names, rows_of
+from wembed.report.lookup import rows_of
 from wembed.report.style import INK, new_figure
 
 METRIC = "midpoint_accuracy"
+ALIGNED = "aligned"
+_LINE = 15  # characters of a label
 _JITTER = 0.16
 _HALF = 0.22  # of the bar that marks a mean
 _COLOURS = COLOURS | {"endpoints": "#555555", "noise": "#E69F00", "embedding": "#CC79A7"}
@@ -23,7 +26,8 @@ _OTHER = "#009E73"
 class _Strip:
     """One column: single pairs where they are known, and their mean."""
 
-    name: str
+    method: str
+    title: str
     values: list[float]
     mean: float
     n: int
@@ -36,7 +40,7 @@ def midpoints(evaluation: Evaluation) -> Figure:
     axes = figure.subplots()
     for place, strip in enumerate(strips):
         _draw(axes, place, strip)
-    axes.set_xticks(range(len(strips)), [f"{strip.name}\nn = {strip.n}" for strip in strips])
+    axes.set_xticks(range(len(strips)), [f"{fill(strip.title, _LINE)}\nn = {strip.n}" for strip in strips])
     axes.set_xlim(-0.5, len(strips) - 0.3)
     everything = [value for strip in strips for value in (*strip.values, strip.mean)]
     axes.set_ylim(max(0.0, min(everything) - 0.06), min(1.0, max(everything)) + 0.09)
@@ -47,11 +51,22 @@ def midpoints(evaluation: Evaluation) -> Figure:
 
 
 def _strips(evaluation: Evaluation) -> list[_Strip]:
+    """The methods on all pairs, then what was tried on some pairs only, with matching on those beside it."""
     rows = [row for row in rows_of(evaluation, "merging") if row.metric == METRIC and row.value is not None]
-    strips = []
-    for name in names(rows):
-        row = next(row for row in rows if row.encoder == name)
-        strips.append(_Strip(name, _single(evaluation.curves, name), row.value or 0.0, row.n))
+    whole = rows[0].split
+    strips = [
+        _Strip(row.encoder, row.encoder, _single(evaluation.curves, row.encoder), row.value or 0.0, row.n)
+        for row in rows
+        if row.split == whole
+    ]
+    known = {strip.method for strip in strips}
+    some = {row.split for row in rows if row.encoder not in known}
+    for split in sorted(some):
+        part = [row for row in rows if row.split == split and (row.encoder == ALIGNED or row.encoder not in known)]
+        titles = [f"{row.encoder}, these {row.n} pairs" if row.encoder == ALIGNED else row.encoder for row in part]
+        strips += [
+            _Strip(row.encoder, title, [], row.value or 0.0, row.n) for row, title in zip(part, titles, strict=True)
+        ]
     return strips
 
 
@@ -69,7 +84,7 @@ def _ends(curve: Curve) -> list[tuple[float, float]]:
 
 
 def _draw(axes: Axes, place: int, strip: _Strip) -> None:
-    colour = _COLOURS.get(strip.name, _OTHER)
+    colour = _COLOURS.get(strip.method, _OTHER)
     shifts = np.random.default_rng(place).uniform(-_JITTER, _JITTER, len(strip.values))
     axes.scatter(place + shifts, strip.values, s=16, c=colour, alpha=0.45, linewidths=0, zorder=2)
     axes.hlines(strip.mean, place - _HALF, place + _HALF, color=INK, linewidth=2.2, zorder=3)

@@ -5,6 +5,7 @@ import math
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.lookup import (
     RETRIEVAL,
+    best,
     best_baseline,
     find,
     is_control,
@@ -23,7 +24,7 @@ def sentences(evaluation: Evaluation) -> list[str]:
     found = [_retrieval(evaluation, task, split) for task in RETRIEVAL for split in splits(rows_of(evaluation, task))]
     found += [_prediction(evaluation), _control(evaluation), _coverage(evaluation, "prediction", "test")]
     found += [_zero_shot(evaluation), _coverage(evaluation, "zero-shot", "zero-shot")]
-    found += [_midpoint(evaluation), _beside_controls(evaluation), _barrier(evaluation)]
+    found += [_midpoint(evaluation), _beside_controls(evaluation), _steered(evaluation), _barrier(evaluation)]
     return [sentence for sentence in found if sentence]
 
 
@@ -141,16 +142,22 @@ def _midpoint(evaluation: Evaluation) -> str:
 
 def _beside_controls(evaluation: Evaluation) -> str:
     known = _merged(evaluation, "midpoint_accuracy")
-    parts = []
-    if "aligned" in known and "noise" in known:
-        parts.append(f"An endpoint moved as far by noise reaches {known['noise'].value:.3f}.")
-    if "aligned" in known and "embedding" in known:
-        embedding = known["embedding"]
-        parts.append(
-            f"Steering the average towards the interpolated embedding gives {embedding.value:.3f}, "
-            f"{_more(embedding, known['aligned'])} matching alone."
-        )
-    return " ".join(parts)
+    noise = known.get("noise")
+    return f"An endpoint moved as far by noise reaches {noise.value:.3f}." if noise and "aligned" in known else ""
+
+
+def _steered(evaluation: Evaluation) -> str:
+    """Merging by embedding, beside matching on the same pairs."""
+    rows = [row for row in rows_of(evaluation, "merging") if row.metric == "midpoint_accuracy"]
+    embedding = best((row for row in rows if row.encoder == "embedding"), "midpoint_accuracy")
+    if not embedding:
+        return ""
+    aligned = find(evaluation, "merging", "aligned", "midpoint_accuracy", embedding.split)
+    beside = f", {_more(embedding, aligned)} the {aligned.value:.3f} of matching alone" if aligned else ""
+    return (
+        f"Steering the average of {embedding.n} pairs towards the interpolated embedding gives "
+        f"{embedding.value:.3f}{beside}."
+    )
 
 
 def _barrier(evaluation: Evaluation) -> str:
