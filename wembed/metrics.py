@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-_RESAMPLES = 100  # enough for an error's first digit
+_RESAMPLES = 60  # enough for an error's first digit
 
 Values = NDArray[np.float64]
 Ranks = NDArray[np.intp]

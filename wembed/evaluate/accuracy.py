@@ -19,7 +19,7 @@ from wembed.prediction import Examples, Predictions, Predictor, fit_predictor
 
 TASKS: Mapping[str, str] = {"test": "prediction", "zero-shot": "zero-shot"}  # split -> task
 METRICS = ("r2", "mse", "mae", "spearman", "tau", "tau_max", "tau/tau_max")
-SHUFFLES = 5
+SHUFFLES = 10
 SHUFFLED = "(shuffled labels)"
 _LEAST = 3  # checkpoints that a correlation is worth computing on
 _LEAST_OF_CELL = 5
