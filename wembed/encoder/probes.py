@@ -55,7 +55,6 @@ class Probes(nn.Module):
         self.count = count
         self.inputs = nn.Linear(_CODE, count)
         nn.init.normal_(self.inputs.weight)
-        self.images = nn.Parameter(torch.randn(count, _IMAGE, _IMAGE))
         self.classes = nn.Linear(_CODE, _CLASS)
         self.reading = nn.Sequential(
             nn.Dropout(_DROPPED), nn.Linear(count * (2 * _CLASS + 2), 2 * width), nn.GELU(), nn.Linear(2 * width, width)
@@ -84,12 +83,13 @@ class Probes(nn.Module):
 
     def _start(self, link: Link, nodes: Nodes) -> Tensor:
         """The probes as a group's values; nodes without a place all get the same."""
-        batch, size = len(nodes.bias), nodes.bias.shape[1]
-        codes = _codes(size if nodes.ordered else 1).to(nodes.bias)
-        values: Tensor = self.inputs(codes).T.expand(-1, size)  # [P, N]
+        batch, size = nodes.bias.shape
+        pixels = _IMAGE**2 if link.taps else 1
+        codes = _codes(pixels * (size if nodes.ordered else 1)).to(nodes.bias)
+        values: Tensor = self.inputs(codes).T  # [P, N pixels], channels first as in a flat input
         if link.taps:
-            values = values[..., None, None] + self.images[:, None]  # [P, N, H, W]
-        return values.expand(batch, *values.shape)
+            values = values.unflatten(1, (-1, _IMAGE, _IMAGE))  # type: ignore[no-untyped-call]
+        return values.expand(batch, self.count, size, *values.shape[2:])
 
     def _read(self, values: Tensor, nodes: Nodes) -> Tensor:
         """What the outputs [B, P, N] say: shares and sizes of the classes, sharpness, spread, [B, P (2 C + 2)]."""

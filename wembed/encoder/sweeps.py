@@ -52,20 +52,35 @@ class _Step:
         return cls(source, target, modes.shape[1], even, odd)
 
 
+class _Messages(nn.Module):
+    """What a group sends: for every function and mode of the weight its own map of the states."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        shape = (_FUNCTIONS, len(_TAP_MODES), width, width)
+        self.maps = nn.Parameter(torch.empty(shape).uniform_(-1.0, 1.0) / width**0.5)
+
+    def forward(self, weight: Tensor, states: Tensor, modes: int) -> Tensor:
+        """The mean over sources of weight [B, T, R C S] times mapped states [B, S, D], as [B, T, D]."""
+        sources = states.shape[1]
+        mapped = torch.einsum("bsd,rcde->brcse", states, self.maps[:, :modes])
+        return torch.bmm(weight, mapped.flatten(1, 3)) / sources
+
+
 class _Update(nn.Module):
     """One step of a group's nodes: a residual update of both parts from the message that comes in."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.even_messages = nn.Linear(width, _FUNCTIONS * len(_TAP_MODES) * width, bias=False)
-        self.odd_messages = nn.Linear(width, _FUNCTIONS * len(_TAP_MODES) * width, bias=False)
+        self.even_messages = _Messages(width)
+        self.odd_messages = _Messages(width)
         self.mix = nn.Sequential(nn.Linear(6 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.gates = nn.Linear(width, 2 * width)
         self.turn = nn.Linear(2 * width, 2 * width, bias=False)
 
     def forward(self, source: State, target: State, step: _Step, plain: float) -> State:
-        even = _normalised(_message(step.even, self.even_messages(source.even), step.modes))
-        odd = _normalised(_message(step.odd, self.odd_messages(source.odd), step.modes))
+        even = _normalised(self.even_messages(step.even, source.even, step.modes))
+        odd = _normalised(self.odd_messages(step.odd, source.odd, step.modes))
         seen = [target.even, even, target.odd.square(), odd.square(), plain * target.odd, plain * odd]
         new_even = _normalised(target.even + self.mix(torch.cat(seen, -1)))
         gates = torch.sigmoid(self.gates(new_even))  # [B, T, 2 D]
@@ -143,14 +158,6 @@ def _modes(link: Link) -> Tensor:
     basis = torch.from_numpy(planes).to(weight)  # [C, height, width]
     grids = weight.reshape(*weight.shape[:3], -1, height, width).mean(3)  # [B, T, S, height, width]
     return torch.einsum("btshw,chw->bcts", grids, basis)
-
-
-def _message(weight: Tensor, signal: Tensor, modes: int) -> Tensor:
-    """The mean over sources of every function and mode of the weight times its own share of the signal, [B, T, D]."""
-    batch, sources, _ = signal.shape
-    shares = signal.view(batch, sources, _FUNCTIONS, len(_TAP_MODES), -1)[:, :, :, :modes]
-    shares = shares.permute(0, 2, 3, 1, 4).reshape(batch, _FUNCTIONS * modes * sources, -1)  # [B, R C S, D]
-    return torch.bmm(weight, shares) / sources
 
 
 def _normalised(state: Tensor) -> Tensor:

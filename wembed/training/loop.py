@@ -162,7 +162,7 @@ def _losses(
 
 def _groups(module: nn.Module, rate: float) -> list[dict[str, object]]:
     """Learned inputs have a larger rate and no decay."""
-    inputs = [value for name, value in module.named_parameters() if name.startswith(("probes.inputs", "probes.images"))]
+    inputs = [value for name, value in module.named_parameters() if name.startswith("probes.inputs")]
     others = [value for value in module.parameters() if all(value is not known for known in inputs)]
     faster = [{"params": inputs, "lr": _PROBE_RATE * rate, "weight_decay": 0.0}] if inputs else []
     return [{"params": others, "lr": rate}, *faster]

@@ -33,11 +33,11 @@ class TrainOptions:
     global_dim: int = 128
     message_passing_steps: int = 2
     batch_size: int = 64
-    num_epochs: int = 60
+    num_epochs: int = 40
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     temperature: float = 0.1
-    patience: int = 20
+    patience: int = 15
     views: int = 4
     components: int = 64
     seed: int = 0
