@@ -1,6 +1,8 @@
 """A device's name in, a device that this machine has out: every line that depends on the device is here."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wembed.errors import UsageError, WembedError
 
@@ -31,3 +33,15 @@ def resolve_device(name: str) -> str:
         return name
     hint = "leave out --gpu and --device to run on the CPU"
     raise WembedError(f"device {name} is not available, found {counts[kind]} {kind} devices", hint)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Runs CPU work on one thread: the same sums in the same order, so the same result, on every number of cores.
+
+    Thousands of small products gain nothing from more: threads that wait for each other take longer than one.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield

@@ -17,8 +17,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 import wembed
 from wembed.catalog import Zoo
 from wembed.catalog.manifest import load_manifest
@@ -245,8 +243,7 @@ def _trained(zoo: Zoo, data: Data, options: TrainOptions, progress: Progress) ->
 
 def _evaluate(options: ExperimentOptions, zoo: Zoo, device: str, left_out: Mapping[str, str], run: _Run) -> Evaluation:
     names = [name for name in MODEL_TYPES if name not in left_out]
-    # Thousands of small products: two threads that wait for each other were measured to take five times as long.
-    with threadpool_limits(1), run.stage("evaluating") as progress:
+    with run.stage("evaluating") as progress:
         encoders = zoo_encoders(zoo, [*names, *ALWAYS], device)
         evaluation = evaluate(zoo, encoders, EvaluateOptions(options.seed), progress)
     about = {"manifest": Path(options.manifest).name, "zoo hash": zoo_hash(zoo)}

@@ -7,7 +7,7 @@ import torch
 from wembed.catalog import assign_splits
 from wembed.encoder import load_encoder, training_of
 from wembed.errors import CheckpointRefusedError, NotFoundError, WembedError
-from wembed.training import TrainOptions, is_trained, select_data, train
+from wembed.training import TrainOptions, select_data, train, trained_before
 from wembed.zoo import open_items
 
 SMALL = {"hidden_dim": 8, "global_dim": 16, "message_passing_steps": 1, "batch_size": 16, "num_epochs": 6, "views": 2}
@@ -73,12 +73,12 @@ def test_one_seed_gives_one_encoder_and_another_seed_another(zoo, tmp_path):
 def test_what_is_trained_already_is_not_trained_again(gnn, zoo):
     options = TrainOptions(**(SMALL | {"num_epochs": 12}))
     data = select_data(zoo.rows(), options)
-    assert is_trained(gnn.folder, data, options)
+    assert trained_before(gnn.folder, data, options).id == gnn.encoder.id
     again = train(data, lambda rows: pytest.fail("nothing is to be read"), options, gnn.folder)
     assert not again.history
     assert again.encoder.id == gnn.encoder.id
-    assert not is_trained(gnn.folder, data, TrainOptions(**SMALL))
-    assert not is_trained(gnn.folder, select_data(zoo.rows()[:-4], options), TrainOptions(**(SMALL | {"seed": 5})))
+    assert not trained_before(gnn.folder, data, TrainOptions(**SMALL))
+    assert not trained_before(gnn.folder, select_data(zoo.rows()[:-4], options), TrainOptions(**(SMALL | {"seed": 5})))
 
 
 def test_training_stops_when_nothing_gets_better(zoo, tmp_path):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wembed.catalog import SPLITS, Zoo
+from wembed.device import one_thread
 from wembed.encoder import Encoder, Stats, unit_rows
 from wembed.errors import NotFoundError
 from wembed.evaluate import merging
@@ -91,7 +92,11 @@ def evaluate(
         NotFoundError: there is no test run to evaluate on.
         WembedError: encoders were trained with different splits, or on held-out runs.
     """
-    options = options or EvaluateOptions()
+    with one_thread():
+        return _evaluate(zoo, encoders, options or EvaluateOptions(), progress)
+
+
+def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOptions, progress: Progress) -> Evaluation:
     seed, main = options.seed, next(iter(encoders))
     trainings = trainings_of(zoo, encoders)
     split_seed = split_seed_of(trainings, seed)

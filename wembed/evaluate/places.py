@@ -1,7 +1,6 @@
 """Embeddings in; places on a plane out, for the map."""
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from wembed.evaluate.embeddings import Vectors
 from wembed.evaluate.material import Material
@@ -29,8 +28,7 @@ def map_points(material: Material, vectors: Vectors, most: int, seed: int) -> li
     if len(chosen) < _LEAST:
         return []
     perplexity = min(_PERPLEXITY, (len(chosen) - 1) / 3)
-    with threadpool_limits(1):  # the order of sums, and so the map, would depend on the threads
-        plane = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors.values[chosen])
+    plane = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors.values[chosen])
     points = []
     for place, (x, y) in zip(chosen, plane, strict=True):
         row = material.rows[place]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from wembed.device import one_thread
 from wembed.errors import WembedError
 from wembed.prediction.examples import Examples, Targets, Vectors
 from wembed.prediction.heads import Head, Mean, Standardised, boostings, kernel_ridges, squared_distances
@@ -81,7 +81,7 @@ def fit_predictor(train: Examples, validation: Examples, seed: int = 0) -> Predi
         ValueError: a run is on both sides.
     """
     check_runs(train, validation)
-    with threadpool_limits(1):  # the order of sums, and so the result, would depend on the threads
+    with one_thread():
         standardised = Standardised.of(train.vectors)
         features = standardised(train.vectors)
         choosing, calibrating = _halves(validation)

@@ -2,7 +2,7 @@
 
 from wembed.training.loop import Epoch
 from wembed.training.options import MODEL_TYPES, ModelType, TrainOptions
-from wembed.training.train import Data, Trained, is_trained, select_data, train
+from wembed.training.train import Data, Trained, select_data, train, trained_before
 
 __all__ = [
     "MODEL_TYPES",
@@ -11,7 +11,7 @@ __all__ = [
     "ModelType",
     "TrainOptions",
     "Trained",
-    "is_trained",
     "select_data",
     "train",
+    "trained_before",
 ]

@@ -17,6 +17,7 @@ from torch import nn
 
 import wembed
 from wembed.catalog import CatalogRow, Split, assign_splits, check_splits
+from wembed.device import one_thread
 from wembed.encoder import Encoder, Item, load_encoder, save_encoder, training_of
 from wembed.encoder.flat import Flat, FlatConfig, flat_weights
 from wembed.encoder.gnn import Gnn
@@ -124,30 +125,42 @@ def train(
     Raises:
         WembedError: training diverged, or a checkpoint can't be read.
     """
-    if is_trained(folder, data, options):
-        return Trained(folder, load_encoder(folder.name, folder, options.device), data, [])
+    known = trained_before(folder, data, options)
+    if known:
+        return Trained(folder, known, data, [])
+    with one_thread():
+        return _train(data, open_items, options, folder, _Watch(progress, report))
+
+
+@dataclass(frozen=True)
+class _Watch:
+    progress: Progress
+    report: Callable[[Epoch], None]
+
+
+def _train(data: Data, open_items: OpenItems, options: TrainOptions, folder: Path, watch: _Watch) -> Trained:
     generator = np.random.default_rng([options.seed, 0])
-    train_examples, validation_examples = (_examples(rows, open_items) for rows in (data.train, data.validation))
-    encoder = _untrained(options, data, train_examples[0])
+    examples = [_examples(rows, open_items) for rows in (data.train, data.validation)]
+    encoder = _untrained(options, data, examples[0][0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        stacks = Stacks(
-            _on_device(make_stacks(train_examples, encoder.batch, options.views, generator, progress), options),
-            _on_device(make_stacks(validation_examples, encoder.batch, options.views, generator, progress), options),
-        )
+        made = [make_stacks(side, encoder.batch, options.views, generator, watch.progress) for side in examples]
+        stacks = Stacks(*(_on_device(side, options) for side in made))
         encoder.module.calibrate([stack.networks for stack in stacks.train])  # type: ignore[misc] # its own kind
-        history = _fit(encoder.module, stacks, options, folder, report)
+        history = _fit(encoder.module, stacks, options, folder, watch.report)
     trained = _with_weights(encoder, options)
     save_encoder(trained, folder, _told(data, options))
     return Trained(folder, trained, data, history)
 
 
-def is_trained(folder: Path, data: Data, options: TrainOptions) -> bool:
-    """Whether a folder holds an encoder of these options and data."""
+def trained_before(folder: Path, data: Data, options: TrainOptions) -> Encoder | None:
+    """The encoder of a folder, if it was trained with these options on these data and can still be read."""
     try:
-        return bool(training_of(folder) == json.loads(json.dumps(_told(data, options))))
-    except WembedError:
-        return False
+        if training_of(folder) != json.loads(json.dumps(_told(data, options))):
+            return None
+        return load_encoder(folder.name, folder, options.device)
+    except WembedError:  # none there, or of another version
+        return None
 
 
 def _told(data: Data, options: TrainOptions) -> dict[str, object]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-import torch
-
 from wembed.catalog import CatalogRow, Zoo
+from wembed.device import one_thread
 from wembed.models import Dataset, load_dataset
 from wembed.zoo.builder.journal import Journal, append_missing, read_journals
 from wembed.zoo.builder.manifest import BuildManifest
@@ -104,7 +103,7 @@ def _finish(zoo: Zoo, stack: Stack, on_steps: Callable[[int], None]) -> BuiltSta
         names = {run.name for run in stack.runs}
         return BuiltStack(stack, tuple(row for row in stack.journal.rows if row.run in names), 0.0, True)
     start = time.perf_counter()
-    with _one_thread():
+    with one_thread():
         rows = _train(zoo, stack, on_steps)
     Journal(stack.name, tuple(run.name for run in stack.runs), stack.recipe, rows).write(zoo)
     append_missing(zoo, rows)
@@ -122,17 +121,6 @@ def _train(zoo: Zoo, stack: Stack, on_steps: Callable[[int], None]) -> tuple[Cat
 @cache
 def _dataset(name: str) -> Dataset:
     return load_dataset(name)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on every number of cores; operations this small gain nothing from more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
