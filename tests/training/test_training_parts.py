@@ -8,7 +8,7 @@ from wembed.encoder.gnn import Gnn
 from wembed.graph import build_graph
 from wembed.symmetry import structure_signature
 from wembed.training.objectives import accuracy_divergence, contrastive
-from wembed.training.pool import Example, draw_batches, draw_pairs, make_stacks
+from wembed.training.pool import Example, draw_batches, draw_labelled, draw_pairs, make_stacks, unchanged
 from wembed.training.views import view_of
 from wembed.zoo import open_items
 
@@ -51,20 +51,41 @@ def test_views_stand_where_their_networks_are_looked_up(examples, stacks):
         assert float(first.accuracy[index]) == pytest.approx(of_structure[index].accuracy)
 
 
+def found_in(stack, networks) -> list[int]:
+    """Which networks of a stack some networks are views of."""
+    stacked = stack.networks.links[0].weight
+    return [
+        int((stacked == weight).flatten(1).all(1).nonzero()[0]) % stack.count for weight in networks.links[0].weight
+    ]
+
+
 def test_pairs_are_two_views_of_one_run(examples, stacks):
     stack = stacks[0]
     of_structure = [example for example in examples if example.item[1].hash == examples[0].item[1].hash]
     names = [{of_structure[index].run for index in run} for run in stack.runs]
     assert all(len(name) == 1 for name in names)
-    weights = stack.networks.links[0].weight
     pairs = draw_pairs(stack, np.arange(len(stack.runs)), np.random.default_rng(1))
-    found = [
-        int((weights == weight).flatten(1).all(1).nonzero()[0]) % stack.count
-        for weight in pairs.networks.links[0].weight
-    ]
-    runs = [of_structure[index].run for index in found]
+    runs = [of_structure[index].run for index in found_in(stack, pairs)]
     assert runs[: len(stack.runs)] == runs[len(stack.runs) :] == [next(iter(name)) for name in names]
-    assert torch.equal(pairs.accuracy, stack.accuracy[found])
+
+
+def test_every_network_is_shown_once_with_its_own_accuracy(stacks):
+    shown = {id(stack): [] for stack in stacks}
+    for labelled in draw_labelled(stacks, 16, np.random.default_rng(1)):
+        (stack,) = (
+            s for s in stacks if s.networks.links[0].weight.shape[1:] == labelled.networks.links[0].weight.shape[1:]
+        )
+        found = found_in(stack, labelled.networks)
+        assert torch.equal(labelled.accuracy, stack.accuracy[found])
+        shown[id(stack)] += found
+    assert all(sorted(shown[id(stack)]) == list(range(stack.count)) for stack in stacks)
+
+
+def test_what_is_unchanged_is_the_network_itself(stacks):
+    for stack in stacks:
+        own = unchanged(stack)
+        assert torch.equal(own.networks.links[0].weight, stack.networks.links[0].weight[: stack.count])
+        assert torch.equal(own.accuracy, stack.accuracy)
 
 
 def test_an_epoch_takes_every_run_once(stacks):

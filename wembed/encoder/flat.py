@@ -89,6 +89,14 @@ class FlatModule(nn.Module):
             self.components[: len(rows)] = rows[: len(self.components)]
         self.scale.copy_(self._projected(centred).std(0) + _TINY)
 
+    def before_epoch(self, batches: Sequence[FlatBatch], accuracies: Sequence[Tensor]) -> None:
+        """Nothing is to be prepared."""
+
+    def accuracy_logits(self, batch: FlatBatch) -> Tensor:
+        """Logits of accuracies [B]."""
+        logits: Tensor = self.head(self(batch))
+        return logits
+
     def forward(self, batch: FlatBatch) -> Tensor:
         """Embeddings [B, global_dim] of length 1."""
         learned: Tensor = self.layers(self._projected(batch.vectors - self.mean) / self.scale)

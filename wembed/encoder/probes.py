@@ -10,7 +10,8 @@ Legend: B networks of one structure, P probes, N nodes, H and W pixels.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ _CODE = 64  # length of the code that tells an input or an output by its place
 _CLASS = 8  # what an answer keeps of its classes
 _DROPPED = 0.5  # share of the answers' features that training leaves out
 _LARGEST_CODE = 1 << 16  # places; those beyond share codes
+_SAY = 4  # power of its accuracy that a network's say in the consensus grows with
+_POOLED = 6  # means over probes
 
 _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda values: values,
@@ -42,31 +45,78 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }  # all others, the unknown too, are taken for ReLU
 
 
+@dataclass(frozen=True)
+class Task:
+    """What networks of one kind take and give: those of one data set share it.
+
+    Args:
+        inputs: number of values that enter a network, pixels of a probe image included.
+        classes: number of values that leave it.
+    """
+
+    inputs: int
+    classes: int
+
+    @property
+    def buffer(self) -> str:
+        """The name of the buffer that holds its consensus."""
+        return f"consensus_{self.inputs}_{self.classes}"
+
+
 class Probes(nn.Module):
     """Learned inputs, and a reading of the answers.
+
+    For every task that was trained on, the probes carry the answer that good networks agree on, as shares of the
+    classes: agreeing with it on learned inputs is much like being right on real ones.
 
     Args:
         count: P.
         width: of the reading.
+        tasks: those that have a consensus.
     """
 
-    def __init__(self, count: int, width: int) -> None:
+    def __init__(self, count: int, width: int, tasks: Sequence[Task]) -> None:
         super().__init__()
         self.count = count
         self.inputs = nn.Linear(_CODE, count)
         nn.init.normal_(self.inputs.weight)
         self.classes = nn.Linear(_CODE, _CLASS)
-        self.reading = nn.Sequential(
-            nn.Dropout(_DROPPED), nn.Linear(count * (2 * _CLASS + 2), 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        self.single = nn.Sequential(
+            nn.Dropout(_DROPPED), nn.Linear(count * (2 * _CLASS + 4), 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
+        self.pooled = nn.Sequential(nn.Linear(_POOLED, width), nn.GELU(), nn.Linear(width, width))
+        for task in tasks:
+            self.register_buffer(task.buffer, torch.full((count, task.classes), 1.0 / task.classes))
 
     def forward(self, batch: Batch) -> Tensor:
         """What the answers at all ends of the network say, [B, width]."""
-        sources = {link.source for link in batch.links}
-        ends = [link.target for link in batch.links if link.target not in sources] or [batch.links[-1].target]
         answers = self._answers(batch)
-        readings = [self.reading(self._read(answers[end], batch.nodes[end])) for end in dict.fromkeys(ends)]
+        readings = [self._read(answers[end], batch.nodes[end], self._consensus(batch, end)) for end in _ends(batch)]
         return torch.stack(readings).mean(0)
+
+    @torch.no_grad()
+    def agree(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
+        """Set every task's consensus to the mean answer of given networks, the good ones counting most.
+
+        Args:
+            batches: the networks that are trained on.
+            accuracies: theirs, [B] each; where it is NaN a network has no say.
+        """
+        sums: dict[str, Tensor] = {}
+        weights: dict[str, Tensor] = {}
+        for batch, accuracy in zip(batches, accuracies, strict=True):
+            say = accuracy.nan_to_num(0.0) ** _SAY
+            answers = self._answers(batch)
+            for end in _ends(batch):
+                name = task_of(batch, end).buffer
+                shares = _flat(answers[end]).softmax(-1)  # [B, P, classes]
+                sums[name] = sums.get(name, 0.0) + torch.einsum("b,bpc->pc", say, shares)
+                weights[name] = weights.get(name, 0.0) + say.sum()
+        for name, total in sums.items():
+            getattr(self, name).copy_(total / weights[name].clamp(min=1e-12))
+
+    def _consensus(self, batch: Batch, end: str) -> Tensor | None:
+        return getattr(self, task_of(batch, end).buffer, None)
 
     def _answers(self, batch: Batch) -> dict[str, Tensor]:
         """Group -> what its nodes read, [B, P, N], or [B, P, N, H, W] where pixels are left."""
@@ -91,19 +141,80 @@ class Probes(nn.Module):
             values = values.unflatten(1, (-1, _IMAGE, _IMAGE))  # type: ignore[no-untyped-call]
         return values.expand(batch, self.count, size, *values.shape[2:])
 
-    def _read(self, values: Tensor, nodes: Nodes) -> Tensor:
-        """What the outputs [B, P, N] say: shares and sizes of the classes, sharpness, spread, [B, P (2 C + 2)]."""
-        if values.ndim > 3:
-            values = values.mean((3, 4))
+    def _read(self, values: Tensor, nodes: Nodes, consensus: Tensor | None) -> Tensor:
+        """A reading [B, width] of what leaves a network."""
+        values = _flat(values)  # [B, P, N]
         size = values.shape[2]
         codes = self.classes(_codes(size if nodes.ordered else 1).to(values)).expand(size, -1)  # [N, C]
         shares, logs = values.softmax(-1), values.log_softmax(-1)
         centred = values - values.mean(-1, keepdim=True)
         sharpness = -(shares * logs).sum(-1)
         spread = (centred.square().mean(-1) + 1e-12).sqrt().asinh()
-        return torch.cat(
-            [(shares @ codes).flatten(1), (centred.asinh() @ codes / math.sqrt(size)).flatten(1), sharpness, spread], 1
-        )
+        agreement = _Agreement.of(shares, logs, consensus)
+        classes = [(shares @ codes).flatten(1), (centred.asinh() @ codes / math.sqrt(size)).flatten(1)]
+        single = torch.cat([*classes, sharpness, spread, agreement.shared, agreement.missed], 1)
+        pooled = torch.stack([*agreement.means, sharpness.mean(1), spread.mean(1)], 1)
+        reading: Tensor = self.single(single) + self.pooled(pooled)
+        return reading
+
+
+@dataclass(frozen=True)
+class _Agreement:
+    """How far answers agree with a consensus, probe by probe [B, P]; zeros where there is none.
+
+    Args:
+        shared: probability that two answers drawn from both are the same.
+        missed: cross entropy, in units of three nats.
+        right: share of the consensus' first class.
+        certainty: of the consensus, as weights of the probes, [P].
+    """
+
+    shared: Tensor
+    missed: Tensor
+    right: Tensor
+    certainty: Tensor
+
+    @classmethod
+    def of(cls, shares: Tensor, logs: Tensor, consensus: Tensor | None) -> "_Agreement":
+        zeros = shares.new_zeros(shares.shape[:2])
+        if consensus is None:
+            return cls(zeros, zeros, zeros, zeros[0])
+        missed = -(logs.clamp(min=-12.0) * consensus).sum(-1) / 3.0
+        first = consensus.argmax(-1)[None, :, None].expand(len(shares), -1, 1)
+        certainty = consensus.amax(-1)
+        return cls((shares * consensus).sum(-1), missed, shares.gather(2, first)[..., 0], certainty / certainty.sum())
+
+    @property
+    def means(self) -> list[Tensor]:
+        """Over probes, plain and weighted by certainty, [B] each."""
+        return [
+            self.shared.mean(1), self.missed.mean(1), self.right @ self.certainty, self.missed @ self.certainty
+        ]  # fmt: skip
+
+
+def task_of(batch: Batch, end: str) -> Task:
+    """The task of networks of one structure, as seen at one of their ends."""
+    first = batch.links[0]
+    pixels = _IMAGE**2 if first.taps else 1
+    return Task(pixels * batch.nodes[first.source].bias.shape[1], batch.nodes[end].bias.shape[1])
+
+
+def tasks_of(batches: Sequence[Batch]) -> tuple[Task, ...]:
+    """All tasks of some networks, in order."""
+    found = {task_of(batch, end) for batch in batches for end in _ends(batch)}
+    return tuple(sorted(found, key=lambda task: (task.inputs, task.classes)))
+
+
+def _ends(batch: Batch) -> list[str]:
+    """The groups that no link reads, or the last one."""
+    sources = {link.source for link in batch.links}
+    ends = [link.target for link in batch.links if link.target not in sources]
+    return list(dict.fromkeys(ends)) or [batch.links[-1].target]
+
+
+def _flat(values: Tensor) -> Tensor:
+    """Answers [B, P, N]; images by their mean."""
+    return values.mean((3, 4)) if values.ndim > 3 else values
 
 
 def _activated(values: Tensor, nodes: Nodes) -> Tensor:
@@ -154,8 +265,8 @@ def _convolved(link: Link, values: Tensor) -> Tensor:
 
 
 def _codes(size: int) -> Tensor:
-    """Fixed random codes of places, [size, 64]: a place has one code, however many there are."""
+    """Fixed random codes of places, [size, 64]: those of 10 classes have nothing to do with those of 3."""
     # The legacy generator is the one whose stream NumPy promises never to change (NEP 19).
     count = min(size, _LARGEST_CODE)
-    codes = np.random.RandomState(0).standard_normal((count, _CODE)) / math.sqrt(_CODE)
+    codes = np.random.RandomState(size).standard_normal((count, _CODE)) / math.sqrt(_CODE)
     return torch.from_numpy(codes[np.arange(size) % _LARGEST_CODE]).float()

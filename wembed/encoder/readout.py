@@ -1,7 +1,8 @@
-"""The gnn's module: sweeps, probes and block features read out into one vector, beside the neurons' signature.
+"""The gnn's module: three readings of a network beside each other in one vector.
 
-The vector has two parts, each of length 1 times a learned weight: what was learned, and the centred signature. So the
-cosine of two networks is a weighted mean of two similarities: of what they are like, and of which run they come from.
+What it can, read off the answers to probes; what it is like, read off sweeps and block features; which run it comes
+from, the centred signature of its neurons. Each has length 1 times a learned weight, so the cosine of two networks is a
+weighted mean of three similarities.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from wembed.encoder.batches import BLOCK_FEATURES, SIGNATURE, Batch
 from wembed.encoder.features import FEATURE_VERSION
-from wembed.encoder.probes import Probes
+from wembed.encoder.probes import Probes, Task
 from wembed.encoder.sweeps import Sweeps
 from wembed.encoder.trained import AccuracyHead
 
@@ -26,9 +27,10 @@ class GnnConfig:
 
     Args:
         hidden_dim: D, width of each part of a node's state.
-        global_dim: length of the learned part of the embedding.
+        global_dim: length of what is learned: half of it says what a network can, half what it is like.
         message_passing_steps: sweeps, each forward and back.
         probes: learned inputs that are pushed through a network.
+        tasks: inputs and classes of the networks that were trained on: those have a consensus of answers.
         seed: of the initial weights.
         feature_version: the version of the block features.
     """
@@ -37,13 +39,19 @@ class GnnConfig:
     global_dim: int = 128
     message_passing_steps: int = 2
     probes: int = 128
+    tasks: tuple[tuple[int, int], ...] = ()
     seed: int = 0
     feature_version: int = FEATURE_VERSION
 
     @property
     def dimension(self) -> int:
-        """Length of an embedding: the learned part and the signature."""
-        return self.global_dim + SIGNATURE
+        """Length of an embedding: what is learned, and the signature."""
+        return 2 * self.part + SIGNATURE
+
+    @property
+    def part(self) -> int:
+        """Length of each learned part."""
+        return self.global_dim // 2
 
 
 class GnnModule(nn.Module):
@@ -66,11 +74,11 @@ class GnnModule(nn.Module):
         self.sweeps = Sweeps(config.hidden_dim, config.message_passing_steps)
         self.block_token = nn.Linear(BLOCK_FEATURES, width)
         self.attention = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True)
-        self.out = nn.Linear(2 * width, config.global_dim)
-        self.probes = Probes(config.probes, width)
-        self.probed = nn.Linear(width, config.global_dim)
-        self.log_shares = nn.Parameter(torch.tensor([0.0, 0.5]))  # of the learned part and of the signature
-        self.head = AccuracyHead(config.global_dim)
+        self.alike = nn.Linear(2 * width, config.part)
+        self.probes = Probes(config.probes, width, [Task(*task) for task in config.tasks])
+        self.able = nn.Linear(width, config.part)
+        self.log_shares = nn.Parameter(torch.tensor([-0.5, 0.0, 0.5]))  # of the three parts
+        self.head = AccuracyHead(config.part)
 
     def calibrate(self, batches: Sequence[Batch]) -> None:
         """Set what features are centred and scaled by, from the networks to be trained on."""
@@ -79,13 +87,22 @@ class GnnModule(nn.Module):
         self.block_scale.copy_(blocks.std(0) + _TINY)
         self.signature_mean.copy_(torch.cat([batch.signature for batch in batches]).mean(0))
 
+    def before_epoch(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
+        """Let the networks that are trained on agree on the answers to the probes."""
+        self.probes.agree(batches, accuracies)
+
+    def accuracy_logits(self, batch: Batch) -> Tensor:
+        """Logits of accuracies [B], from the probes alone."""
+        logits: Tensor = self.head(self.able(self.probes(batch)))
+        return logits
+
     def forward(self, batch: Batch) -> Tensor:
         """Embeddings [B, global_dim + SIGNATURE], not of length 1."""
         blocks = ((batch.blocks - self.block_mean) / self.block_scale).clamp(-_CLIP, _CLIP)
         tokens = torch.cat([self.sweeps(batch), self.block_token(blocks)], 1)  # [B, groups + blocks, 2 D]
         seen = self.attention(tokens)
-        learned = self.out(torch.cat([seen.mean(1), seen.amax(1)], -1)) + self.probed(self.probes(batch))
-        signature = batch.signature - self.signature_mean
+        alike = self.alike(torch.cat([seen.mean(1), seen.amax(1)], -1))
+        able = self.able(self.probes(batch)).detach()  # trained by accuracies alone
+        parts = [able, alike, batch.signature - self.signature_mean]
         shares = self.log_shares.exp()
-        parts = [nn.functional.normalize(part, dim=1) for part in (learned, signature)]
-        return torch.cat([share * part for share, part in zip(shares, parts, strict=True)], 1)
+        return torch.cat([s * nn.functional.normalize(part, dim=1) for s, part in zip(shares, parts, strict=True)], 1)

@@ -121,7 +121,8 @@ def _build(kind: str, config: dict[str, object], folder: Path, device: str) -> E
             from wembed.encoder.gnn import Gnn
             from wembed.encoder.readout import GnnConfig
 
-            return Gnn(GnnConfig(**config), _weights(folder), device)  # type: ignore[arg-type]
+            tasks = tuple(tuple(task) for task in config.pop("tasks"))  # type: ignore[attr-defined]
+            return Gnn(GnnConfig(**config, tasks=tasks), _weights(folder), device)  # type: ignore[arg-type]
         case "mlp" | "pca-mlp":
             from wembed.encoder.flat import Flat, FlatConfig
 

@@ -1,6 +1,6 @@
 """What the learned encoders have in common: a module that makes vectors, and a head that reads accuracies off them.
 
-A vector has a learned part, of which the head reads, and may have a fixed part behind it.
+What the head reads stands first in a vector; what tells networks apart in other ways may stand behind it.
 """
 
 import torch
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 
 class AccuracyHead(nn.Module):
-    """Reads an accuracy off the learned part of embeddings.
+    """Reads an accuracy off the front of embeddings.
 
     Args:
-        learned: length of the learned part.
+        length: of what it reads.
     """
 
-    def __init__(self, learned: int) -> None:
+    def __init__(self, length: int) -> None:
         super().__init__()
-        self.learned = learned
-        self.layers = nn.Sequential(nn.Linear(learned, 64), nn.GELU(), nn.Linear(64, 1))
+        self.length = length
+        self.layers = nn.Sequential(nn.Linear(length, 64), nn.GELU(), nn.Linear(64, 1))
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Logits of accuracies [B] from embeddings [B, D], whatever their length."""
-        learned = nn.functional.normalize(vectors[:, : self.learned], dim=1)
-        logits: Tensor = self.layers(learned * self.learned**0.5)[:, 0]
+        front = nn.functional.normalize(vectors[:, : self.length], dim=1)
+        logits: Tensor = self.layers(front * self.length**0.5)[:, 0]
         return logits
 
 

@@ -1,6 +1,7 @@
-"""The training loop: epochs of pairs, the best epoch by validation loss, an early stop.
+"""The training loop: epochs of pairs and of labelled networks, the best epoch by validation loss, an early stop.
 
-It knows a module only by what it makes of stacks: vectors, and accuracies read off them.
+It knows a module only by what it makes of networks: vectors, which shall be alike for two views of one run, and logits
+of accuracies.
 """
 
 import copy
@@ -15,13 +16,14 @@ from torch import Tensor, nn
 
 from wembed.training.objectives import accuracy_divergence, contrastive
 from wembed.training.options import TrainOptions
-from wembed.training.pool import Part, Stack, draw_batches, draw_pairs
+from wembed.training.pool import Labelled, Part, Stack, draw_batches, draw_labelled, draw_pairs, unchanged
 
 _ACCURACY_WEIGHT = 10.0  # of a nat of divergence beside a nat of InfoNCE
 _CLIP = 1.0  # norm of the gradient
 _WARM_UP = 0.1  # share of the steps
 _PROBE_RATE = 5.0  # learned inputs lie on another scale than weights
 _VALIDATION_DRAWS = 4  # pairs per run, the same in every epoch
+_LABELLED = 32  # networks per step towards their accuracies
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,21 @@ def fit(module: nn.Module, stacks: Stacks, options: TrainOptions, report: Callab
     """Trains a module in place and leaves it with the weights of its best epoch.
 
     Args:
-        module: from networks to embeddings [B, D], with a `head` that reads logits of accuracies off embeddings.
+        module: from networks to embeddings [B, D], with `accuracy_logits` of networks, and `before_epoch`.
         stacks: what on.
         options: how.
         report: told after every epoch.
     """
     generator = np.random.default_rng([options.seed, 1])
     optimizer = torch.optim.AdamW(_groups(module, options.learning_rate), weight_decay=options.weight_decay)
-    schedule = _schedule(optimizer, options, len(draw_batches(stacks.train, options.batch_size, generator)))
+    schedule = _schedule(optimizer, options.num_epochs * _steps(stacks.train, options))
     history: list[Epoch] = []
     best = copy.deepcopy(module.state_dict())
     start = time.perf_counter()
     for number in range(1, options.num_epochs + 1):
+        _prepare(module, stacks.train)
         train = _train_epoch(module, stacks.train, options, generator, optimizer, schedule)
+        _prepare(module, stacks.train)
         validation = _validate(module, stacks.validation, options)
         if not math.isfinite(validation.total):
             break
@@ -107,6 +111,13 @@ class _Loss:
         return self.contrastive + _ACCURACY_WEIGHT * self.accuracy
 
 
+def _prepare(module: nn.Module, stacks: Sequence[Stack]) -> None:
+    """Shows a module all networks that are trained on, as they are."""
+    module.eval()
+    shown = [unchanged(stack) for stack in stacks]
+    module.before_epoch([part.networks for part in shown], [part.accuracy for part in shown])  # type: ignore[operator]
+
+
 def _train_epoch(
     module: nn.Module,
     stacks: Sequence[Stack],
@@ -115,49 +126,60 @@ def _train_epoch(
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> _Loss:
-    module.train()
-    found = []
-    for parts in draw_batches(stacks, options.batch_size, generator):
-        apart, misread = _losses(module, stacks, parts, options.temperature, generator)
+    """One pass over all runs in pairs, and one over all networks with their accuracies."""
+
+    def step(loss: Tensor) -> float:
         optimizer.zero_grad()
-        (apart + _ACCURACY_WEIGHT * misread).backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
         optimizer.step()
         schedule.step()
-        found.append((apart.item(), misread.item()))
-    return _Loss(*np.mean(found, 0).tolist())
+        return loss.item()
+
+    module.train()
+    batches = draw_batches(stacks, options.batch_size, generator)
+    apart = [step(_apart(module, stacks, parts, options.temperature, generator)) for parts in batches]
+    misread = [step(_misread(module, part)) for part in draw_labelled(stacks, _LABELLED, generator)]
+    return _Loss(float(np.mean(apart)), float(np.mean(misread)))
 
 
 def _validate(module: nn.Module, stacks: Sequence[Stack], options: TrainOptions) -> _Loss:
-    """The same pairs every time."""
+    """The same pairs every time, and all networks as they are."""
     module.eval()
     generator = np.random.default_rng([options.seed, 2])
-    found = []
+    apart = []
     with torch.inference_mode():
         for _ in range(_VALIDATION_DRAWS):
             for parts in draw_batches(stacks, options.batch_size, generator):
-                found.append([loss.item() for loss in _losses(module, stacks, parts, options.temperature, generator)])
-    return _Loss(*np.mean(found, 0).tolist())
+                apart.append(_apart(module, stacks, parts, options.temperature, generator).item())
+        misread = [_misread(module, unchanged(stack)).item() for stack in stacks]
+    counts = [stack.count for stack in stacks]
+    return _Loss(float(np.mean(apart)), float(np.average(misread, weights=counts)))
 
 
-def _losses(
+def _apart(
     module: nn.Module,
     stacks: Sequence[Stack],
     parts: Sequence[Part],
     temperature: float,
     generator: np.random.Generator,
-) -> list[Tensor]:
-    """InfoNCE and the divergence of accuracies over one batch of runs."""
-    firsts, seconds, accuracy = [], [], []
-    for part in parts:
-        pairs = draw_pairs(stacks[part.stack], part.runs, generator)
-        first, second = module(pairs.networks).chunk(2)
-        firsts.append(first)
-        seconds.append(second)
-        accuracy.append(pairs.accuracy.view(2, -1))
-    vectors = torch.cat([*firsts, *seconds])
-    logits = module.head(vectors)  # type: ignore[operator]
-    return [contrastive(vectors, temperature), accuracy_divergence(logits, torch.cat(accuracy, 1).flatten())]
+) -> Tensor:
+    """InfoNCE over one batch of runs."""
+    pairs = [draw_pairs(stacks[part.stack], part.runs, generator) for part in parts]
+    views = [module(networks).chunk(2) for networks in pairs]
+    return contrastive(torch.cat([*(first for first, _ in views), *(second for _, second in views)]), temperature)
+
+
+def _misread(module: nn.Module, part: Labelled) -> Tensor:
+    """The divergence of the accuracies that are read off networks."""
+    return accuracy_divergence(module.accuracy_logits(part.networks), part.accuracy)  # type: ignore[operator]
+
+
+def _steps(stacks: Sequence[Stack], options: TrainOptions) -> int:
+    """Steps per epoch."""
+    generator = np.random.default_rng(0)
+    labelled = sum(max(1, round(stack.count / _LABELLED)) for stack in stacks)
+    return len(draw_batches(stacks, options.batch_size, generator)) + labelled
 
 
 def _groups(module: nn.Module, rate: float) -> list[dict[str, object]]:
@@ -168,14 +190,11 @@ def _groups(module: nn.Module, rate: float) -> list[dict[str, object]]:
     return [{"params": others, "lr": rate}, *faster]
 
 
-def _schedule(
-    optimizer: torch.optim.Optimizer, options: TrainOptions, batches: int
-) -> torch.optim.lr_scheduler.LRScheduler:
+def _schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     """A short warm-up, then half a cosine."""
-    total = max(1, options.num_epochs * batches)
 
     def factor(step: int) -> float:
-        done = (step + 1) / total
+        done = (step + 1) / max(1, steps)
         return (
             done / _WARM_UP if done < _WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
         )

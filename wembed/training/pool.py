@@ -4,7 +4,7 @@ Making a view costs more than a training step, so views are made once; epochs di
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -70,12 +70,12 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Two views of each of some runs.
+class Labelled:
+    """Some networks and their accuracies.
 
     Args:
-        networks: the first views of all runs, then the second ones, [2 R].
-        accuracy: theirs, [2 R].
+        networks: B of one structure.
+        accuracy: [B].
     """
 
     networks: Networks
@@ -120,12 +120,34 @@ def _stack(networks: Networks, views: int, examples: Sequence[Example]) -> Stack
     return Stack(networks, len(examples), views, tuple(map(tuple, runs.values())), accuracy)
 
 
-def draw_pairs(stack: Stack, runs: NDArray[np.intp], generator: np.random.Generator) -> Pairs:
-    """Two views of each of some runs of a stack: of neighbouring snapshots mostly, each as it is or changed."""
+def draw_pairs(stack: Stack, runs: NDArray[np.intp], generator: np.random.Generator) -> Networks:
+    """Two views of each of some runs, of neighbouring snapshots mostly: the first ones, then the second ones, [2 R]."""
     drawn = np.array([_pair(stack.runs[run], generator) for run in runs])  # [R, 2]
-    networks = torch.from_numpy(drawn.T.reshape(-1))  # [2 R]
-    views = torch.from_numpy(generator.integers(stack.views, size=len(networks)))
-    return Pairs(stack.networks.select(views * stack.count + networks), stack.accuracy[networks])
+    return _views(stack, drawn.T.reshape(-1), generator).networks
+
+
+def draw_labelled(stacks: Sequence[Stack], size: int, generator: np.random.Generator) -> Iterator[Labelled]:
+    """A view of every network once, in random order, in batches of about `size` of one structure."""
+    parts: list[tuple[Stack, NDArray[np.intp]]] = []
+    for stack in stacks:
+        order = generator.permutation(stack.count)
+        parts += [(stack, part) for part in np.array_split(order, max(1, round(stack.count / size)))]
+    for place in generator.permutation(len(parts)):
+        stack, part = parts[place]
+        yield _views(stack, part, generator)
+
+
+def unchanged(stack: Stack) -> Labelled:
+    """All networks of a stack as they are."""
+    index = torch.arange(stack.count, device=stack.accuracy.device)
+    return Labelled(stack.networks.select(index), stack.accuracy)
+
+
+def _views(stack: Stack, networks: NDArray[np.intp], generator: np.random.Generator) -> Labelled:
+    """A random view of each of some networks."""
+    index = torch.from_numpy(networks).to(stack.accuracy.device)
+    views = torch.from_numpy(generator.integers(stack.views, size=len(networks))).to(index)
+    return Labelled(stack.networks.select(views * stack.count + index), stack.accuracy[index])
 
 
 def draw_batches(stacks: Sequence[Stack], size: int, generator: np.random.Generator) -> list[list["Part"]]:

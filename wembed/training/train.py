@@ -19,11 +19,12 @@ import wembed
 from wembed.catalog import CatalogRow, Split, assign_splits, check_splits
 from wembed.device import one_thread
 from wembed.encoder import Encoder, Item, load_encoder, save_encoder, training_of
-from wembed.encoder.flat import Flat, FlatConfig, flat_weights
+from wembed.encoder.batches import Batch
+from wembed.encoder.flat import Flat, FlatBatch, FlatConfig
 from wembed.encoder.gnn import Gnn
+from wembed.encoder.probes import tasks_of
 from wembed.encoder.readout import GnnConfig
 from wembed.errors import NotFoundError, WembedError
-from wembed.graph import build_graph
 from wembed.training.loop import Epoch, Stacks, fit
 from wembed.training.options import TrainOptions
 from wembed.training.pool import Example, Progress, Stack, make_stacks
@@ -141,11 +142,12 @@ class _Watch:
 def _train(data: Data, open_items: OpenItems, options: TrainOptions, folder: Path, watch: _Watch) -> Trained:
     generator = np.random.default_rng([options.seed, 0])
     examples = [_examples(rows, open_items) for rows in (data.train, data.validation)]
-    encoder = _untrained(options, data, examples[0][0])
+    batch = Gnn.batch if options.model_type == "gnn" else Flat.batch
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        made = [make_stacks(side, encoder.batch, options.views, generator, watch.progress) for side in examples]
+        made = [make_stacks(side, batch, options.views, generator, watch.progress) for side in examples]
         stacks = Stacks(*(_on_device(side, options) for side in made))
+        encoder = _untrained(options, data, stacks)
         encoder.module.calibrate([stack.networks for stack in stacks.train])  # type: ignore[misc] # its own kind
         history = _fit(encoder.module, stacks, options, folder, watch.report)
     trained = _with_weights(encoder, options)
@@ -189,11 +191,13 @@ def _fit(
     return history
 
 
-def _untrained(options: TrainOptions, data: Data, example: Example) -> Gnn | Flat:
+def _untrained(options: TrainOptions, data: Data, stacks: Stacks) -> Gnn | Flat:
+    networks = [stack.networks for stack in stacks.train]
     if options.model_type == "gnn":
-        config = GnnConfig(options.hidden_dim, options.global_dim, options.message_passing_steps, seed=options.seed)
-        return Gnn(config, device=options.device)
-    inputs = len(flat_weights(build_graph(*example.item)))
+        tasks = tuple((task.inputs, task.classes) for task in tasks_of([n for n in networks if isinstance(n, Batch)]))
+        sizes = (options.hidden_dim, options.global_dim, options.message_passing_steps)
+        return Gnn(GnnConfig(*sizes, tasks=tasks, seed=options.seed), device=options.device)
+    inputs = next(n for n in networks if isinstance(n, FlatBatch)).vectors.shape[1]
     components = min(options.components, inputs, len(data.train)) if options.model_type == "pca-mlp" else 0
     width = _FLAT_WIDTH * options.hidden_dim
     flat = FlatConfig(data.structure, inputs, components, width, options.global_dim, options.seed)
