@@ -9,11 +9,12 @@ _HOME = {
     "build_graph": "wembed.graph",
     "find_spec": "wembed.symmetry",
     "load_encoder": "wembed.encoder",
+    "load_module": "wembed.models",
     "open_checkpoint": "wembed.checkpoint",
     "to_pyg": "wembed.graph.pyg",
 }
 
-__all__ = ["Zoo", "build_graph", "find_spec", "load_encoder", "open_checkpoint", "to_pyg"]
+__all__ = ["Zoo", "build_graph", "find_spec", "load_encoder", "load_module", "open_checkpoint", "to_pyg"]
 
 
 def __getattr__(name: str) -> object:

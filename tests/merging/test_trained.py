@@ -114,13 +114,20 @@ def _score(checkpoint, digits):
 
 def test_controls_stand_in_the_order_that_they_should(trained, digits):
     items = [trained(RELU, 0), trained(RELU, 1)]
-    merged = merge(items, MergeOptions())
+    merged = merge(items, MergeOptions(dataset=digits))
     found = score_controls(items, merged, digits)
     assert found.merged == found.aligned
     assert found.noised_average is None
     assert found.naive.accuracy < found.merged.accuracy
     assert found.noised_endpoint.accuracy < found.endpoints[0].accuracy
     assert found.endpoints[1] == _score(items[1][0], digits)
+
+
+def test_repaired_units_make_the_matched_average_better(trained, digits):
+    items = [trained(RELU, 0), trained(RELU, 1)]
+    matched = merge(items, MergeOptions())
+    controls = score_controls(items, matched, digits)
+    assert controls.aligned.loss < controls.merged.loss  # the latter knows no data
 
 
 def test_a_data_set_that_does_not_fit_is_refused(trained):

@@ -56,7 +56,7 @@ def _main(
 ) -> None:
     """Search a zoo of neural-network checkpoints by their weights, whatever the order and scale of the neurons.
 
-    Start with `wembed zoo add FOLDER`, then `wembed search CHECKPOINT`.
+    Start with `wembed experiment --small`, or with `wembed zoo add FOLDER` and `wembed search CHECKPOINT`.
     """
 
 

@@ -15,7 +15,8 @@ from wembed.checkpoint import Checkpoint, write_safetensors
 from wembed.encoder import Item
 from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging.aligned import Aligned, align, common_spec, unaligned
-from wembed.merging.statistics import check_dataset, with_statistics
+from wembed.merging.repair import renewed
+from wembed.merging.statistics import check_dataset
 from wembed.merging.tensors import Tensors
 from wembed.models import Dataset
 from wembed.models.modules import METADATA_KEY
@@ -35,7 +36,7 @@ class MergeOptions:
     Args:
         t: the share of the second of two; all count alike where None.
         align: `weights` brings the others into the first one's scales and order, `none` takes the files as they are.
-        dataset: its training part helps to match and gives the batch-norm statistics; without it these are averages.
+        dataset: its training part helps to match, and says what units and batch norms see; without it all are averages.
         seed: of the matching.
     """
 
@@ -86,9 +87,9 @@ def merge(items: Sequence[Item], options: MergeOptions) -> Merged:
 def finished(
     aligned: Aligned, weights: tuple[float, ...], tensors: Tensors, like: Checkpoint, dataset: Dataset | None
 ) -> Merged:
-    """Tensors in common scales as a merged network, its statistics recomputed where there is data."""
+    """Tensors in common scales as a merged network, its units and statistics renewed where there is data."""
     if dataset:
-        tensors = with_statistics(tensors, aligned.spec, like, dataset.train_inputs)
+        tensors = renewed(aligned, weights, tensors, like, dataset)
     return Merged(tensors, aligned, weights)
 
 

@@ -13,6 +13,7 @@ from wembed.encoder import Item
 from wembed.merging.aligned import unaligned
 from wembed.merging.combine import Merged
 from wembed.merging.match import compared
+from wembed.merging.repair import renewed
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import Tensors, as_checkpoint
 from wembed.models import Dataset, Scores, load_module, score
@@ -25,7 +26,7 @@ class Controls:
     Args:
         endpoints: the networks as they are in their files.
         naive: the plain average of the files.
-        aligned: the average after matching.
+        aligned: the average after matching, its units repaired.
         merged: what was made.
         noised_endpoint: the first endpoint, moved as far as the aligned average is from it, in a random direction.
         noised_average: the aligned average, moved as far as `merged` is from it; None where that is nowhere.
@@ -50,7 +51,8 @@ def score_controls(items: Sequence[Item], merged: Merged, dataset: Dataset, seed
     """
     aligned, like = merged.aligned, items[0][0]
     generator = np.random.default_rng(seed)
-    average, first = aligned.average(merged.weights), aligned.networks[0]
+    average = renewed(aligned, merged.weights, aligned.average(merged.weights), like, dataset)
+    first = aligned.networks[0]
 
     def reach(tensors: Tensors) -> Scores:
         fresh = with_statistics(tensors, aligned.spec, like, dataset.train_inputs)

@@ -8,8 +8,9 @@ import numpy as np
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Item
 from wembed.merging.aligned import Aligned, align, common_spec, unaligned
-from wembed.merging.statistics import check_dataset, with_statistics
-from wembed.merging.tensors import Tensors, as_checkpoint
+from wembed.merging.repair import renewed
+from wembed.merging.statistics import check_dataset
+from wembed.merging.tensors import as_checkpoint
 from wembed.models import Dataset, Scores, load_module, score
 
 
@@ -50,7 +51,9 @@ class PathCurve:
 
 
 def interpolations(first: Item, second: Item, dataset: Dataset, points: int = 11, seed: int = 0) -> PathCurve:
-    """The path between two networks; batch-norm statistics are recomputed at every point, the naive ones too.
+    """The path between two networks.
+
+    At every point batch-norm statistics are recomputed, of plain averages too, and units of matched ones repaired.
 
     Args:
         first: where t is 0.
@@ -75,15 +78,14 @@ def path_of(items: Sequence[Item], aligned: Aligned, dataset: Dataset, points: i
     naive = unaligned([checkpoint for checkpoint, _ in items], aligned.spec)
     found = []
     for t in np.linspace(0.0, 1.0, points).tolist():
-        plain = scores_of(naive, naive.average((1 - t, t)), like, dataset)
-        matched = scores_of(aligned, aligned.average((1 - t, t)), like, dataset)
+        plain, matched = (scores_of(ends, (1 - t, t), like, dataset) for ends in (naive, aligned))
         found.append(PathPoint(t, plain.accuracy, matched.accuracy, plain.loss, matched.loss))
     return PathCurve(tuple(found))
 
 
-def scores_of(aligned: Aligned, tensors: Tensors, like: Checkpoint, dataset: Dataset) -> Scores:
-    """What a network in common scales reaches on held-out inputs, its batch-norm statistics recomputed."""
-    fresh = with_statistics(tensors, aligned.spec, like, dataset.train_inputs)
+def scores_of(aligned: Aligned, weights: tuple[float, float], like: Checkpoint, dataset: Dataset) -> Scores:
+    """What an average reaches on held-out inputs, renewed by training inputs."""
+    fresh = renewed(aligned, weights, aligned.average(weights), like, dataset)
     return score(load_module(as_checkpoint(fresh, like)), dataset.test_inputs, dataset.test_labels)
 
 

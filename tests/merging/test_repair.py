@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from wembed.checkpoint import in_memory
+from wembed.merging.aligned import align
+from wembed.merging.repair import moments, renewed, repaired
+from wembed.merging.tensors import tensors_of
+from wembed.models import Architecture, ModelDescription, chain_steps, load_dataset
+from wembed.symmetry import declare_spec
+
+DIGITS = load_dataset("digits")
+ARCHITECTURES = [
+    Architecture(kind="mlp", hidden=(12, 9), activation="relu"),
+    Architecture(kind="mlp", hidden=(12,), activation="tanh"),
+    Architecture(kind="cnn", hidden=(4, 6), activation="gelu"),
+    Architecture(kind="mlp", hidden=(12, 9), activation="relu", batch_norm=True),
+]
+
+
+def network(architecture: Architecture, seed: int):
+    description = ModelDescription(architecture=architecture, shape=DIGITS.shape, classes=DIGITS.classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = description.build()
+    tensors = {key: value.numpy() for key, value in module.state_dict().items() if value.is_floating_point()}
+    spec = declare_spec({key: value.shape for key, value in tensors.items()}, [chain_steps(module)])
+    return in_memory(tensors, description.metadata()), spec
+
+
+@pytest.fixture(params=ARCHITECTURES, ids=lambda architecture: architecture.label)
+def pair(request):
+    (first, spec), (second, _) = (network(request.param, seed) for seed in range(2))
+    return first, align([first, second], spec, np.random.default_rng(0), None)
+
+
+def test_units_get_the_moments_that_they_are_to_have(pair):
+    like, aligned = pair
+    ends = [moments(network, aligned.spec, like, DIGITS.train_inputs) for network in aligned.networks]
+    average = repaired(aligned.average((0.5, 0.5)), ends[0], aligned.spec, like, DIGITS.train_inputs)
+    found = moments(average, aligned.spec, like, DIGITS.train_inputs)
+    for name, target in ends[0].items():
+        lively = moments(average, aligned.spec, like, DIGITS.train_inputs)[name].deviation > 1e-3
+        assert np.allclose(found[name].mean[lively], target.mean[lively], atol=1e-3)
+        assert np.allclose(found[name].deviation[lively], target.deviation[lively], rtol=1e-2, atol=1e-3)
+
+
+def test_averages_are_quieter_than_their_ends_and_repaired_ones_are_not(pair):
+    like, aligned = pair
+    if any(layer.kind == "batch_norm" for layer in aligned.spec.layers):
+        pytest.skip("batch norms do this themselves")
+    average = aligned.average((0.5, 0.5))
+    fresh = renewed(aligned, (0.5, 0.5), average, like, DIGITS)
+
+    def liveliness(tensors) -> float:
+        last = list(moments(tensors, aligned.spec, like, DIGITS.train_inputs).values())[-1]
+        return float(last.deviation.mean())
+
+    ends = np.mean([liveliness(network) for network in aligned.networks])
+    assert liveliness(average) < 0.95 * ends
+    assert liveliness(fresh) == pytest.approx(ends, rel=0.02)
+
+
+def test_an_end_stays_as_it_is(pair):
+    like, aligned = pair
+    if any(layer.kind == "batch_norm" for layer in aligned.spec.layers):
+        pytest.skip("statistics are recomputed there")
+    for number, weights in enumerate([(1.0, 0.0), (0.0, 1.0)]):
+        fresh = renewed(aligned, weights, aligned.average(weights), like, DIGITS)
+        assert all(np.array_equal(fresh[name], values) for name, values in aligned.networks[number].items())
+
+
+def test_units_behind_a_batch_norm_are_left_to_it():
+    like, spec = network(ARCHITECTURES[3], 0)
+    assert moments(tensors_of(like, spec), spec, like, DIGITS.train_inputs) == {}
