@@ -93,3 +93,9 @@ def test_too_few_runs_are_refused(run, zoo):
 
 def test_without_a_zoo_it_says_so(run, folder):
     assert run("predict", "a.safetensors").code == 3
+
+
+def test_another_structure_is_never_in_domain(run, zoo, write):
+    write("other.safetensors")
+    (row,) = json.loads(run("predict", "other.safetensors", "--zoo", zoo.root, "--json").out)
+    assert row["in_domain"] is False

@@ -36,8 +36,9 @@ def predict(
 ) -> None:
     """Predict the accuracy of checkpoints from their weights, as the zoo's training runs teach it.
 
-    The interval holds the true accuracy of nine in ten networks of the zoo's kind; in_domain says whether one is of
-    that kind; split says whether it is one of the zoo's own, of which train and validation are no evidence.
+    The interval holds the true accuracy of nine in ten networks of the zoo's kind. in_domain says whether one is of
+    that kind: of a structure that was trained on, and near by its vector. split says whether it is one of the zoo's
+    own, of which train and validation are no evidence.
 
     Example: wembed predict model.safetensors
     """
@@ -75,7 +76,10 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", encoder: str, se
     found = predictor.predict(learned_part(session.encoder, np.array(list(wanted.values()))))
     splits = assign_splits(rows, split_seed)
     sides = [known_split(vector, rows, vectors, splits) for vector in wanted.values()]
-    columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), found.in_domain.tolist(), sides)
+    structures = {row.structure for row in rows if splits[row.id] == "train"}
+    known = [entry.structure in structures for entry in given if entry.vector is not None]
+    in_domain = (found.in_domain & np.array(known)).tolist()
+    columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), in_domain, sides)
     return [
         dict(zip(COLUMNS, (name, TARGET, *values, session.encoder.name), strict=True))
         for name, *values in zip(wanted, *columns, strict=True)

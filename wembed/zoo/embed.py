@@ -19,7 +19,7 @@ from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.encoder import Encoder
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.store import EmbeddingTable, Key
-from wembed.symmetry import SymmetrySpec
+from wembed.symmetry import SymmetrySpec, structure_signature
 from wembed.zoo.failure import Failure
 from wembed.zoo.progress import Progress, silent
 from wembed.zoo.read import as_failure
@@ -43,6 +43,7 @@ class Embedded:
         skipped: whether its embedding was there already.
         vector: [D]; None if it was there already and nobody asked for it.
         notices: what was unwrapped or left out when it was read.
+        structure: signature of its names and shapes.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Embedded:
     skipped: bool
     vector: Vector | None = None
     notices: tuple[str, ...] = ()
+    structure: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def embed_zoo(zoo: Zoo, encoder: Encoder, table: EmbeddingTable, progress: Progr
 
     def embed(row: CatalogRow) -> _Made:
         if Key(row.content, row.spec) in there:
-            return _Made(Embedded(row.id, row.params, 0.0, skipped=True), None)
+            return _Made(Embedded(row.id, row.params, 0.0, skipped=True, structure=row.structure), None)
         made = _embed_row(zoo, encoder, row)
         there.update([made.store] if made.store else ())
         return made
@@ -145,7 +147,7 @@ def embed_given(
         seconds, skipped = time.perf_counter() - start, found is not None
         row = located.row
         is_kept = row is not None and key == (row.content, row.spec) and not skipped
-        embedded = Embedded(located.id, checkpoint.parameters, seconds, skipped, vector, checkpoint.notices)
+        embedded = _embedded(located.id, checkpoint, seconds, skipped, vector)
         return _Made(embedded, key if is_kept else None)
 
     return _each([(located.argument, located) for located in checkpoints], embed, table, progress)
@@ -187,8 +189,12 @@ def _embed_row(zoo: Zoo, encoder: Encoder, row: CatalogRow) -> _Made:
     if spec.hash != row.spec:  # another version of wembed, or an edited spec file, finds other symmetries
         zoo.append([dataclasses.replace(row, spec=spec.hash, tier=spec.tier)])
     seconds = time.perf_counter() - start
-    embedded = Embedded(row.id, checkpoint.parameters, seconds, False, vector, checkpoint.notices)
-    return _Made(embedded, Key(row.content, spec.hash))
+    return _Made(_embedded(row.id, checkpoint, seconds, False, vector), Key(row.content, spec.hash))
+
+
+def _embedded(name: str, checkpoint: Checkpoint, seconds: float, skipped: bool, vector: Vector) -> Embedded:
+    structure = structure_signature(checkpoint)
+    return Embedded(name, checkpoint.parameters, seconds, skipped, vector, checkpoint.notices, structure)
 
 
 def _vector(encoder: Encoder, checkpoint: Checkpoint, spec: SymmetrySpec) -> Vector:
