@@ -29,7 +29,7 @@ def train(
         int, typer.Option("--message-passing-steps", min=1, help="Sweeps, each forward and back.")
     ] = 2,
     batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Runs per step.")] = 64,
-    num_epochs: Annotated[int, typer.Option("--num-epochs", min=1, help="At most; it stops early.")] = 40,
+    num_epochs: Annotated[int, typer.Option("--num-epochs", min=1, help="At most; it stops early.")] = 30,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-8, help="At its peak.")] = 2e-3,
     temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrastive loss.")] = 0.1,
     seed: options.Seed = 0,
@@ -44,7 +44,7 @@ def train(
 
     A quarter of the runs, drawn by --seed, is never looked at; `wembed evaluate` measures on it.
 
-    Example: wembed train --model-type gnn --num-epochs 40
+    Example: wembed train --model-type gnn --num-epochs 30
     """
     from wembed.catalog import Zoo
     from wembed.device import resolve_device

@@ -89,7 +89,7 @@ class FlatModule(nn.Module):
             self.components[: len(rows)] = rows[: len(self.components)]
         self.scale.copy_(self._projected(centred).std(0) + _TINY)
 
-    def before_epoch(self, batches: Sequence[FlatBatch], accuracies: Sequence[Tensor]) -> None:
+    def after_epoch(self, batches: Sequence[FlatBatch], accuracies: Sequence[Tensor]) -> None:
         """Nothing is to be prepared."""
 
     def accuracy_logits(self, batch: FlatBatch) -> Tensor:

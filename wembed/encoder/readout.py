@@ -87,7 +87,7 @@ class GnnModule(nn.Module):
         self.block_scale.copy_(blocks.std(0) + _TINY)
         self.signature_mean.copy_(torch.cat([batch.signature for batch in batches]).mean(0))
 
-    def before_epoch(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
+    def after_epoch(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
         """Let the networks that are trained on agree on the answers to the probes."""
         self.probes.agree(batches, accuracies)
 

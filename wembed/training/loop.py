@@ -68,7 +68,7 @@ def fit(module: nn.Module, stacks: Stacks, options: TrainOptions, report: Callab
     """Trains a module in place and leaves it with the weights of its best epoch.
 
     Args:
-        module: from networks to embeddings [B, D], with `accuracy_logits` of networks, and `before_epoch`.
+        module: from networks to embeddings [B, D], with `accuracy_logits` of networks, and `after_epoch`.
         stacks: what on.
         options: how.
         report: told after every epoch.
@@ -79,8 +79,8 @@ def fit(module: nn.Module, stacks: Stacks, options: TrainOptions, report: Callab
     history: list[Epoch] = []
     best = copy.deepcopy(module.state_dict())
     start = time.perf_counter()
+    _prepare(module, stacks.train)
     for number in range(1, options.num_epochs + 1):
-        _prepare(module, stacks.train)
         train = _train_epoch(module, stacks.train, options, generator, optimizer, schedule)
         _prepare(module, stacks.train)
         validation = _validate(module, stacks.validation, options)
@@ -115,7 +115,7 @@ def _prepare(module: nn.Module, stacks: Sequence[Stack]) -> None:
     """Shows a module all networks that are trained on, as they are."""
     module.eval()
     shown = [unchanged(stack) for stack in stacks]
-    module.before_epoch([part.networks for part in shown], [part.accuracy for part in shown])  # type: ignore[operator]
+    module.after_epoch([part.networks for part in shown], [part.accuracy for part in shown])  # type: ignore[operator]
 
 
 def _train_epoch(

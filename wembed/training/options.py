@@ -33,7 +33,7 @@ class TrainOptions:
     global_dim: int = 128
     message_passing_steps: int = 2
     batch_size: int = 64
-    num_epochs: int = 40
+    num_epochs: int = 30
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     temperature: float = 0.1
