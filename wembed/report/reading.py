@@ -84,10 +84,18 @@ def _prediction(evaluation: Evaluation) -> str:
 
 def _zero_shot(evaluation: Evaluation) -> str:
     text = _ordering(evaluation, "zero-shot", "zero-shot")
+    return f"On a data set that no training network saw, accuracy of {text}{_use(evaluation)}" if text else ""
+
+
+def _use(evaluation: Evaluation) -> str:
+    """What predictions on the sealed data set are good for, where their scale is off."""
     main = main_encoder(evaluation)
-    r2 = value(evaluation, "zero-shot", main, "r2", "zero-shot")
-    scale = " Its scale is off (R² below 0): only the order of networks can be used there." if r2 and r2 < 0 else ""
-    return f"On a data set that no training network saw, accuracy of {text}{scale}" if text else ""
+    r2, tau = (find(evaluation, "zero-shot", main, metric, "zero-shot") for metric in ("r2", "tau"))
+    if not r2 or r2.value is None or r2.value >= 0 or not tau or tau.value is None:
+        return ""
+    if tau.value > _LEVEL * (tau.error or 0.0):
+        return " Its scale is off (R² below 0): only the order of networks can be used there."
+    return " Neither its scale (R² below 0) nor its order says anything there."
 
 
 def _ordering(evaluation: Evaluation, task: str, split: str) -> str:
@@ -124,7 +132,7 @@ def _coverage(evaluation: Evaluation, task: str, split: str) -> str:
     if share is None:
         return ""
     spread = f"; they are {width:.2f} wide on average" if width is not None else ""
-    place = "there, too," if task == "zero-shot" else "of " + main
+    place = "there" if task == "zero-shot" else "of " + main
     return f"The intervals {place} hold {100 * share:.1f} % of the true accuracies{spread}."
 
 
@@ -164,7 +172,11 @@ def _barrier(evaluation: Evaluation) -> str:
     found = _merged(evaluation, "barrier_removed").get("aligned")
     if not found or found.value is None:
         return ""
-    return f"Matching removes {100 * found.value:.1f} % of the loss barrier of plain averages ({found.n} pairs)."
+    rows = [row for row in rows_of(evaluation, "merging") if row.metric == "barrier_removed" and ":" in row.split]
+    most = max((row for row in rows if row.value is not None), key=lambda row: row.n, default=None)
+    among = f"; {100 * (most.value or 0.0):.1f} % among the {most.n} of {most.split.partition(':')[2]}" if most else ""
+    removed = f"{100 * found.value:.1f} % of the loss barrier of plain averages"
+    return f"Matching removes {removed} ({found.n} pairs){among}."
 
 
 def _merged(evaluation: Evaluation, metric: str) -> dict[str, Result]:
