@@ -59,3 +59,12 @@ def test_embed_and_search_take_a_spec_file(run, network, folder):
     result = run("embed", "--spec", folder / "spec.json")
     assert result.code == 2
     assert "--spec goes with given checkpoints" in result.err
+
+
+def test_known_activations_without_scales_are_permuted_and_said(run, write):
+    write("model.safetensors")
+    assert run("inspect", "model.safetensors", "--chain", "0 gelu 2 gelu 4", "--save", "spec.json").code == 0
+    copied = run("permute", "model.safetensors", "--spec", "spec.json", "--rescale", "-o", "copy.safetensors", "--json")
+    assert copied.code == 0
+    assert json.loads(copied.out)[0]["rescaled"] is False
+    assert "no neuron rescaled, the activations let no scale through" in copied.err

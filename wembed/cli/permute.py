@@ -40,5 +40,5 @@ def permute(
     notices = write_permuted(opened.checkpoint, opened.spec, out, np.random.default_rng(seed), rescale)
     output.notices(checkpoint, notices)
     sha256 = open_checkpoint(out).file_hash()
-    output.rows([{"out": out, "seed": seed, "rescaled": rescale, "sha256": sha256}], COLUMNS)
+    output.rows([{"out": out, "seed": seed, "rescaled": rescale and opened.spec.has_scales, "sha256": sha256}], COLUMNS)
     output.next_command("search", out, zoo=zoo)

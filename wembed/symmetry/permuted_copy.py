@@ -31,26 +31,33 @@ def permute(
         What was not done, in words.
 
     Raises:
-        UsageError: `rescale` where no site allows it.
+        UsageError: `rescale` where the activations are not known.
         WembedError: nothing may be permuted, or the file cannot be written.
     """
-    dtypes = {info.dtype for info in checkpoint.tensors.values() if info.is_floating}
-    scalable = [site for site in spec.sites.values() if site.scale != "none"]
     if not spec.has_free:
         raise WembedError(f"{checkpoint.path}: nothing in it may be permuted", "see why with `wembed inspect`")
-    if rescale and not scalable:
-        hint = "state them with `wembed inspect --chain ... --save SPEC.json`, then give --spec SPEC.json"
-        raise UsageError(f"{checkpoint.path}: nothing in it may be rescaled, its activations are not known", hint)
-    if rescale and not dtypes <= _SCALABLE:
-        raise UsageError(
-            f"{checkpoint.path}: {', '.join(sorted(dtypes - _SCALABLE))} weights cannot be rescaled exactly"
-        )
+    dtypes = {info.dtype for info in checkpoint.tensors.values() if info.is_floating}
+    if rescale:
+        _check_rescalable(checkpoint, spec, dtypes)
     action = random_action(spec, generator, rescale, powers_of_two=bool(dtypes & set(_HALF)))
     write_safetensors(out, _acted(checkpoint, spec, action, rescale), checkpoint.metadata | spec_metadata(spec))
     frozen = sum(bool(atom.frozen) and atom.kind == "hidden" for atom in spec.atoms.values())
     left = [f"{frozen} hidden groups left as they are, see `wembed inspect`"] if frozen else []
+    if rescale and not spec.has_scales:
+        left.append("no neuron rescaled, the activations let no scale through")
     guess = "which neurons may be permuted was inferred from names and shapes, not proven"
     return [guess, *left] if spec.tier == "inferred" else left
+
+
+def _check_rescalable(checkpoint: Checkpoint, spec: SymmetrySpec, dtypes: set[str]) -> None:
+    is_known = all(site.activation != "unknown" for site in spec.sites.values() if not site.fixed)
+    if not spec.has_scales and not is_known:
+        hint = "state them with `wembed inspect --chain ... --save SPEC.json`, then give --spec SPEC.json"
+        raise UsageError(f"{checkpoint.path}: nothing in it may be rescaled, its activations are not known", hint)
+    if not dtypes <= _SCALABLE:
+        raise UsageError(
+            f"{checkpoint.path}: {', '.join(sorted(dtypes - _SCALABLE))} weights cannot be rescaled exactly"
+        )
 
 
 def _acted(

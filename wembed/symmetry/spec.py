@@ -167,6 +167,11 @@ class SymmetrySpec:
         return any(not atom.frozen for atom in self.atoms.values())
 
     @property
+    def has_scales(self) -> bool:
+        """Whether any site may be scaled."""
+        return any(site.scale != "none" for site in self.sites.values())
+
+    @property
     def architecture(self) -> str:
         """A coarse label for a plain chain: `mlp`, `cnn`, or "" where it is not one."""
         layouts = [layer.layout for layer in self.layers if layer.kind == "dense"]
