@@ -35,7 +35,9 @@ def appender(zoo: Zoo, prefix: str, count: int) -> subprocess.Popen:
 def test_a_missing_zoo_says_how_to_make_one(tmp_path):
     with pytest.raises(NotFoundError, match=r"no zoo at .*my zoo") as caught:
         Zoo.open(tmp_path / "my zoo")
-    assert caught.value.hint == f"make one with `wembed zoo add FOLDER --zoo '{tmp_path / 'my zoo'}'`"
+    place = f"'{tmp_path / 'my zoo'}'"
+    expected = f"make one with `wembed zoo build --zoo {place}`, or with `wembed zoo add FOLDER --zoo {place}`"
+    assert caught.value.hint == expected
 
 
 def test_a_zoo_that_cannot_be_made_says_why(tmp_path):

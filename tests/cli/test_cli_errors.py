@@ -11,16 +11,21 @@ from wembed.catalog import Zoo
     ("arguments", "code", "error", "hint"),
     [
         (["serch"], 2, "no such command 'serch'", "did you mean `wembed search`?"),
-        (["zoo", "xyz"], 2, "no such command 'xyz'", "known are add, list, show, verify"),
+        (["zoo", "xyz"], 2, "no such command 'xyz'", "known are build, add, list, show, verify"),
         (["search"], 2, "missing argument 'CKPT'", "see `wembed search --help`"),
         (["search", "a", "-k", "0"], 2, "invalid value for '-k'", "see `wembed search --help`"),
         (["search", "a", "--format", "xml"], 2, "invalid value for '--format'", "see `wembed search --help`"),
         (["search", "a", "--fromat", "csv"], 2, "no such option: --fromat", "see `wembed search --help`"),
         (["--nope"], 2, "no such option: --nope", "see `wembed --help`"),
         (["permute", "a"], 2, "missing option '--output' / '-o'", "see `wembed permute --help`"),
-        (["search", "a"], 3, "no zoo at zoo", "make one with `wembed zoo add FOLDER --zoo zoo`"),
+        (
+            ["search", "a"],
+            3,
+            "no zoo at zoo",
+            "make one with `wembed zoo build --zoo zoo`, or with `wembed zoo add FOLDER --zoo zoo`",
+        ),
         (["embed"], 3, "no zoo at zoo", "make one with"),
-        (["zoo", "list", "--zoo", "other"], 3, "no zoo at other", "make one with `wembed zoo add FOLDER --zoo other`"),
+        (["zoo", "list", "--zoo", "other"], 3, "no zoo at other", "make one with `wembed zoo build --zoo other`, or"),
         (["inspect", "a.pt"], 3, "a.pt: no such file", "check the path"),
         (["embed", "a.pt", "-o", "x.csv"], 2, "cannot write x.csv: known are .npz, .parquet", "give -o one of these"),
         (["embed", "a.pt", "--gpu", "--device", "cpu"], 2, "--gpu and --device cpu contradict each other", "give one"),
@@ -46,7 +51,7 @@ def test_with_json_an_error_is_one_object(run, asked):
     assert result.out == ""
     assert json.loads(result.err) == {
         "error": "no zoo at zoo",
-        "hint": "make one with `wembed zoo add FOLDER --zoo zoo`",
+        "hint": "make one with `wembed zoo build --zoo zoo`, or with `wembed zoo add FOLDER --zoo zoo`",
         "exit": 3,
     }
     assert json.loads(run("serch", *asked).err)["exit"] == 2

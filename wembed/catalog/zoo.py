@@ -44,7 +44,8 @@ class Zoo:
             NotFoundError: if there is none.
         """
         if not cls.is_zoo(root):
-            hint = f"make one with `wembed zoo add FOLDER --zoo {shlex.quote(str(root))}`"
+            place = shlex.quote(str(root))
+            hint = f"make one with `wembed zoo build --zoo {place}`, or with `wembed zoo add FOLDER --zoo {place}`"
             raise NotFoundError(f"no zoo at {root}", hint)
         return cls(root)
 
