@@ -4,7 +4,8 @@ import torch
 
 from wembed.checkpoint import in_memory
 from wembed.merging.aligned import align
-from wembed.merging.repair import moments, renewed, repaired
+from wembed.merging.repair import _between, _loss, moments, renewed, repaired
+from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import tensors_of
 from wembed.models import Architecture, ModelDescription, chain_steps, load_dataset
 from wembed.symmetry import declare_spec
@@ -50,15 +51,28 @@ def test_averages_are_quieter_than_their_ends_and_repaired_ones_are_not(pair):
     if any(layer.kind == "batch_norm" for layer in aligned.spec.layers):
         pytest.skip("batch norms do this themselves")
     average = aligned.average((0.5, 0.5))
-    fresh = renewed(aligned, (0.5, 0.5), average, like, DIGITS)
 
     def liveliness(tensors) -> float:
         last = list(moments(tensors, aligned.spec, like, DIGITS.train_inputs).values())[-1]
         return float(last.deviation.mean())
 
+    inputs = DIGITS.train_inputs
+    sides = [moments(network, aligned.spec, like, inputs) for network in aligned.networks]
+    louder = repaired(average, _between(sides, (0.5, 0.5)), aligned.spec, like, inputs)
     ends = np.mean([liveliness(network) for network in aligned.networks])
     assert liveliness(average) < 0.95 * ends
-    assert liveliness(fresh) == pytest.approx(ends, rel=0.02)
+    assert liveliness(louder) == pytest.approx(ends, rel=0.02)
+
+
+def test_repair_is_kept_only_where_it_lowers_the_training_loss(pair):
+    like, aligned = pair
+    average = aligned.average((0.5, 0.5))
+    losses = [
+        _loss(tensors, like, DIGITS)
+        for tensors in (average, with_statistics(average, aligned.spec, like, DIGITS.train_inputs))
+    ]
+    fresh = renewed(aligned, (0.5, 0.5), average, like, DIGITS)
+    assert _loss(fresh, like, DIGITS) <= losses[1]
 
 
 def test_an_end_stays_as_it_is(pair):

@@ -6,25 +6,35 @@ split test:LABEL/N, beside the other methods on the same N pairs.
 """
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from wembed import metrics
+from wembed.checkpoint import Checkpoint
 from wembed.encoder import Encoder
+from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.evaluate.material import Material, config_of, run_of
 from wembed.evaluate.results import Curve, Result
-from wembed.merging import Controls, MergeOptions, PathCurve, merge, merge_by_embedding, path_of, score_controls
+from wembed.merging import (
+    Controls,
+    MergeOptions,
+    PathCurve,
+    check_dataset,
+    merge,
+    merge_by_embedding,
+    path_of,
+    score_controls,
+)
 from wembed.models import Dataset, load_dataset
 from wembed.models.data import DATASETS
-from wembed.models.modules import METADATA_KEY
 from wembed.zoo import Progress
 
 TASK = "merging"
 POINTS = 11
-_MAIN_PAIRS = 24  # of the configuration with most test runs
+_MAIN_PAIRS = 24  # of the commonest configuration
 _OTHER_PAIRS = 6
 _EMBEDDED_PAIRS = 8
 
@@ -114,21 +124,31 @@ def curves(material: Material, pairs: Sequence[Pair]) -> list[Curve]:
 
 
 def _chosen(material: Material, seed: int) -> list[tuple[int, int]]:
-    """The pairs, those of the configuration with most test runs first."""
+    """The pairs, those of the zoo's commonest configuration first, whatever the split made of it."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     usable = material.side("test") & material.finals() & material.where(lambda row: row.status is None)
     for place in np.flatnonzero(usable).tolist():
         row, (checkpoint, spec) = material.rows[place], material.items[place]
-        if row.dataset in DATASETS and METADATA_KEY in checkpoint.metadata:
+        if row.dataset in DATASETS and _is_runnable(checkpoint, row.dataset):
             groups[config_of(row), spec.hash].append(place)
     generator = np.random.default_rng([seed, 6])
     pairs: list[tuple[int, int]] = []
-    for key in sorted(groups, key=lambda key: (-len(groups[key]), key)):
+    sizes = Counter(config_of(row) for row in material.rows)
+    for key in sorted(groups, key=lambda key: (-sizes[key[0]], key)):
         places = sorted(groups[key], key=lambda place: run_of(material.rows[place]))
         possible = list(itertools.combinations(places, 2))
         most = _OTHER_PAIRS if pairs else _MAIN_PAIRS
         pairs += [possible[number] for number in sorted(generator.permutation(len(possible))[:most])]
     return pairs
+
+
+def _is_runnable(checkpoint: Checkpoint, dataset: str) -> bool:
+    """Whether a file says how to run it, on such inputs; one that does not is no reason to stop."""
+    try:
+        check_dataset(checkpoint, load_dataset(dataset))
+    except (CheckpointRefusedError, UsageError):
+        return False
+    return True
 
 
 def _rows(material: Material, pairs: Sequence[Pair], split: str) -> Iterator[Result]:

@@ -4,6 +4,7 @@ from wembed.merging.combine import Merged, MergeOptions, common_dataset, merge, 
 from wembed.merging.controls import Controls, score_controls
 from wembed.merging.embedding import merge_by_embedding
 from wembed.merging.path import PathCurve, PathPoint, interpolations, path_of
+from wembed.merging.statistics import check_dataset
 
 __all__ = [
     "Controls",
@@ -11,6 +12,7 @@ __all__ = [
     "Merged",
     "PathCurve",
     "PathPoint",
+    "check_dataset",
     "common_dataset",
     "interpolations",
     "merge",

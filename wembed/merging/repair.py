@@ -18,7 +18,7 @@ from wembed.checkpoint import Checkpoint
 from wembed.merging.aligned import Aligned
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import Tensors, as_checkpoint
-from wembed.models import Dataset, load_module
+from wembed.models import Dataset, load_module, score
 from wembed.symmetry import Layer, SymmetrySpec
 
 _QUIET = 1e-6  # deviation below which a unit is taken for constant
@@ -35,7 +35,9 @@ class Moments:
 def renewed(
     aligned: Aligned, weights: Sequence[float], tensors: Tensors, like: Checkpoint, dataset: Dataset
 ) -> Tensors:
-    """A network between matched ones, as training inputs want it: units repaired, batch-norm statistics recomputed.
+    """A network between matched ones, as training inputs want it: batch-norm statistics recomputed, units repaired.
+
+    Units are repaired where that lowers the loss on the training part, and left where it does not.
 
     Args:
         aligned: the ends; where they were not matched, units are left as they are.
@@ -44,10 +46,17 @@ def renewed(
         like: a checkpoint that says how to run it.
         dataset: whose training inputs to run.
     """
-    if aligned.groups and max(weights) < 1.0:
-        ends = [moments(network, aligned.spec, like, dataset.train_inputs) for network in aligned.networks]
-        tensors = repaired(tensors, _between(ends, weights), aligned.spec, like, dataset.train_inputs)
-    return with_statistics(tensors, aligned.spec, like, dataset.train_inputs)
+    spec, inputs = aligned.spec, dataset.train_inputs
+    plain = with_statistics(tensors, spec, like, inputs)
+    if not aligned.groups or max(weights) == 1.0:
+        return plain
+    ends = [moments(network, spec, like, inputs) for network in aligned.networks]
+    louder = with_statistics(repaired(tensors, _between(ends, weights), spec, like, inputs), spec, like, inputs)
+    return min(plain, louder, key=lambda network: _loss(network, like, dataset))
+
+
+def _loss(tensors: Tensors, like: Checkpoint, dataset: Dataset) -> float:
+    return score(load_module(as_checkpoint(tensors, like)), dataset.train_inputs, dataset.train_labels).loss
 
 
 def moments(tensors: Tensors, spec: SymmetrySpec, like: Checkpoint, inputs: Tensor) -> dict[str, Moments]:

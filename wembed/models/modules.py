@@ -72,7 +72,7 @@ def load_module(checkpoint: Checkpoint) -> nn.Module:
         raise CheckpointRefusedError(f"{checkpoint.path}: {error}") from error
     expected = module.state_dict()
     _check_fit(checkpoint, expected)
-    state = {name: torch.from_numpy(checkpoint.read(name)) for name in expected if name in checkpoint.tensors}
+    state = {name: torch.from_numpy(checkpoint.read(name)).float() for name in expected if name in checkpoint.tensors}
     module.load_state_dict(state, strict=False, assign=True)
     for layer in module:
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
