@@ -51,3 +51,7 @@ def test_every_folder_and_file_of_the_tree_is_there():
     assert all(path.exists() for path in [*inside, ROOT / "zoo_manifests", ROOT / "tests", ROOT / ".ci" / "run"])
     parts = {path.stem for path in (ROOT / "wembed").iterdir() if not path.name.startswith(("_", "py."))}
     assert parts == {path.stem for path in inside if path.parent.name == "wembed"}
+
+
+def test_nothing_is_left_to_be_filled_in():
+    assert "@@" not in README

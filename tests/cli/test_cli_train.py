@@ -79,3 +79,24 @@ def test_an_interrupted_training_leaves_no_half_encoder_and_goes_on(spawn, run, 
     assert not (log.parent / "config.json").exists()
     assert run("train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS).code == 0
     assert (log.parent / "config.json").exists()
+
+
+@pytest.mark.parametrize("name", ["stats", "cosine", "hyperparameters", "gnn shuffled"])
+def test_the_names_of_baselines_are_taken(run, zoo, name):
+    result = run("train", "--zoo", zoo, "--name", name)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: {name!r} is what a baseline is called")
+
+
+def test_odd_sizes_are_refused_before_any_work(run, zoo):
+    result = run("train", "--zoo", zoo, "--hidden-dim", 5)
+    assert result.code == 2
+    assert "expected even numbers" in result.err
+    assert not list((zoo / "encoders").iterdir())
+
+
+def test_an_encoder_of_another_name_brings_its_own_split(run, zoo):
+    assert run("train", "--zoo", zoo, "--name", "mine", "--seed", 3, "--num-epochs", 1, *OPTIONS).code == 0
+    told = json.loads((zoo / "encoders" / "mine" / "config.json").read_text())["training"]
+    id = f"{told['runs'][0]}-step24"
+    (row,) = json.loads(run("predict", id, "--zoo", zoo, "--json").out)
+    assert (row["encoder"], row["split"]) == ("mine", "train")

@@ -27,3 +27,12 @@ def test_a_failed_transfer_is_said(tau, error, r2, said):
 
 def test_a_good_transfer_needs_no_excuse():
     assert "R² below 0" not in said_of(0.4, 0.1, 0.5)
+
+
+def test_names_with_dollar_signs_are_drawn(tmp_path):
+    from wembed.evaluate.results import MapPoint
+    from wembed.report import write_report
+
+    points = [MapPoint(f"n{i}", float(i), float(i % 3), "net$\\frac$", "digits", 0.5) for i in range(6)]
+    write_report(Evaluation([Result("prediction", "gnn", "tau", 0.5, 6, "test")], map=points), tmp_path)
+    assert (tmp_path / "figures" / "map-architecture.png").is_file()

@@ -47,7 +47,7 @@ def predict(
     output = Output.choose(format, json, quiet)
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
     given = session.embed(checkpoints, spec)
-    rows = _predicted(session, given.done, encoder or session.encoder.name, seed) if given.done else []
+    rows = _predicted(session, given.done, seed) if given.done else []
     output.rows(rows, COLUMNS)
     known = sum(row["split"] in FITTED_ON for row in rows)
     if known:
@@ -55,7 +55,7 @@ def predict(
     report_failures(output, [failure.error for failure in given.failures], len(given.done))
 
 
-def _predicted(session: "Session", given: "Sequence[Embedded]", encoder: str, seed: int) -> list[dict[str, object]]:
+def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> list[dict[str, object]]:
     """The rows of embedded checkpoints; the zoo is embedded as far as it isn't yet."""
     import numpy as np
 
@@ -69,7 +69,7 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", encoder: str, se
     rows = zoo.rows()
     check_accuracies(rows)
     vectors = _vectors_of_zoo(session)
-    split_seed = split_seed_of(trainings_of(zoo, [encoder]), seed)
+    split_seed = split_seed_of(trainings_of(zoo, [session.name]), seed)
     learned = learned_part(session.encoder, np.array(list(vectors.values())))
     predictor = fit_on_rows(rows, dict(zip(vectors, learned, strict=True)), split_seed, seed)
     wanted = {entry.id: entry.vector for entry in given if entry.vector is not None}
@@ -81,7 +81,7 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", encoder: str, se
     in_domain = (found.in_domain & np.array(known)).tolist()
     columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), in_domain, sides)
     return [
-        dict(zip(COLUMNS, (name, TARGET, *values, session.encoder.name), strict=True))
+        dict(zip(COLUMNS, (name, TARGET, *values, session.name), strict=True))
         for name, *values in zip(wanted, *columns, strict=True)
     ]
 

@@ -15,7 +15,7 @@ from wembed.errors import NotFoundError
 from wembed.neighbours import search
 from wembed.store import EmbeddingTable, Key
 from wembed.symmetry import load_spec
-from wembed.zoo import Embedded, EmbedResult, embed_given, embed_zoo, find_encoder, locate_all, open_table
+from wembed.zoo import Embedded, EmbedResult, embed_given, embed_zoo, encoder_name, find_encoder, locate_all, open_table
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class Session:
     Args:
         output: how to speak.
         zoo: None where none is needed and none is there.
+        name: of the encoder, as one asks for it.
         encoder: what embeds.
         table: what it has embedded; None where there is no place for it.
     """
 
     output: Output
     zoo: Zoo | None
+    name: str
     encoder: Encoder
     table: EmbeddingTable | None
 
@@ -58,8 +60,9 @@ class Session:
         if needs_zoo and zoo and not zoo.rows():
             hint = f"take checkpoints in with `wembed zoo add FOLDER --zoo {shlex.quote(str(zoo.root))}`"
             raise NotFoundError(f"the zoo at {zoo.root} is empty", hint)
-        encoder = find_encoder(options.encoder, zoo, device)
-        return cls(output, zoo, encoder, open_table(zoo, encoder, options.store))
+        name = encoder_name(options.encoder, zoo)
+        encoder = find_encoder(name, zoo, device)
+        return cls(output, zoo, name, encoder, open_table(zoo, encoder, options.store))
 
     def embed_zoo(self, with_vectors: bool = False) -> EmbedResult:
         """Embeds all of the zoo that isn't embedded yet."""

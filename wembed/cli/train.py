@@ -12,6 +12,7 @@ from wembed.errors import UsageError
 if TYPE_CHECKING:
     from wembed.training import Epoch, Trained
 
+RESERVED = ("fingerprint", "stats", "cosine", "hyperparameters")
 COLUMNS = ("encoder", "model_type", "runs", "checkpoints", "epochs", "best_epoch", "validation_loss", "seconds", "path")
 
 
@@ -53,6 +54,9 @@ def train(
     from wembed.zoo import open_items
 
     output = Output.choose(format, json, quiet)
+    folder_name = _checked(model_type if name is None else name)
+    if hidden_dim % 2 or global_dim % 2:
+        raise UsageError(f"--hidden-dim {hidden_dim} and --global-dim {global_dim}: expected even numbers")
     on = resolve_device(options.device_name(device, gpu))
     opened = Zoo.open(zoo)
     chosen = TrainOptions(
@@ -62,7 +66,7 @@ def train(
     data = select_data(opened.rows(), chosen)
     if data.structure:
         output.note(f"{model_type} knows one structure only, {data.structure}: the one that most training runs have")
-    folder = opened.root / "encoders" / _checked(model_type if name is None else name)
+    folder = opened.root / "encoders" / folder_name
     with output.progress("training") as progress:  # first over the networks that are read, then over epochs
 
         def tell(epoch: "Epoch") -> None:
@@ -78,6 +82,8 @@ def train(
 def _checked(name: str) -> str:
     if not name or Path(name).name != name or name.startswith("."):
         raise UsageError(f"{name!r} is no name of an encoder", "give a plain name, it becomes a folder of the zoo")
+    if name in RESERVED or "shuffled" in name:
+        raise UsageError(f"{name!r} is what a baseline is called", "give another --name")
     return name
 
 

@@ -43,6 +43,16 @@ class GnnConfig:
     seed: int = 0
     feature_version: int = FEATURE_VERSION
 
+    def __post_init__(self) -> None:
+        """Check the sizes once.
+
+        Raises:
+            ValueError: a width that cannot be halved.
+        """
+        for name in ("hidden_dim", "global_dim"):
+            if getattr(self, name) < 2 or getattr(self, name) % 2:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected an even number")
+
     @property
     def dimension(self) -> int:
         """Length of an embedding: what is learned, and the signature."""

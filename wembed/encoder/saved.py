@@ -60,6 +60,7 @@ def save_encoder(encoder: Encoder, folder: Path, training: Mapping[str, object] 
     from wembed.checkpoint import write_safetensors
 
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).unlink(missing_ok=True)  # it would speak of other weights
     config = asdict(encoder.config) if hasattr(encoder, "config") else {"feature_version": FEATURE_VERSION}
     if hasattr(encoder, "module"):
         weights = {name: ("F32", value.cpu().numpy()) for name, value in encoder.module.state_dict().items()}
@@ -87,7 +88,7 @@ def _config(folder: Path) -> dict[str, object]:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotFoundError(f"no encoder in {folder}: it has no {CONFIG_FILE}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WembedError(f"{folder / CONFIG_FILE} is no encoder's config") from error
     if not isinstance(config, dict) or not isinstance(config.get("encoder"), str):
         raise WembedError(f"{folder / CONFIG_FILE} is no encoder's config")

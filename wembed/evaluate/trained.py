@@ -74,7 +74,7 @@ def check_overlap(material: Material, trainings: Sequence[Training]) -> None:
 
 
 def _read(zoo: Zoo, name: str) -> Training | None:
-    folders = [folder for folder in (Path(name), zoo.root / "encoders" / name) if (folder / CONFIG_FILE).is_file()]
+    folders = [folder for folder in (zoo.root / "encoders" / name, Path(name)) if (folder / CONFIG_FILE).is_file()]
     if not folders or not (training := training_of(folders[0])):
         return None
     seed, runs = training.get("split_seed"), training.get("runs")

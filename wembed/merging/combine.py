@@ -76,7 +76,8 @@ def merge(items: Sequence[Item], options: MergeOptions) -> Merged:
     weights = _shares(len(items), options.t)
     checkpoints, spec = [checkpoint for checkpoint, _ in items], common_spec(items)
     if options.dataset:
-        check_dataset(checkpoints[0], options.dataset)
+        for checkpoint in checkpoints:
+            check_dataset(checkpoint, options.dataset)
     if options.align == "none":
         aligned = unaligned(checkpoints, spec)
     else:

@@ -1,7 +1,8 @@
 """Embeddings and accuracies of training and validation runs in; a predictor of accuracy with an interval out.
 
-Heads are fitted on training runs. One half of the validation runs chooses among their settings, the other half, which
-nothing was chosen on, says how wide the intervals must be. The procedure is the same whatever made the features.
+Heads are fitted on training runs. One half of the validation runs chooses among their settings, the other half says
+how wide the intervals must be; no head was chosen on it, though a trained encoder's epoch was, on both. The procedure
+is the same whatever made the features.
 """
 
 import hashlib

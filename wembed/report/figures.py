@@ -118,7 +118,8 @@ DRAWINGS = (
         "interpolation",
         "merging",
         "Along the straight line between two independently trained networks. naive: the files as they are; aligned: "
-        "the second network's neurons matched to those of the first. Shown are the configurations with most pairs.",
+        "the second network's neurons matched to those of the first, by weights and by labelled training inputs, and "
+        "units repaired (REPAIR) where that lowers the training loss. Shown are the configurations with most pairs.",
         lambda evaluation: bool(evaluation.curves),
         interpolation,
     ),

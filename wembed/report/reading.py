@@ -133,7 +133,9 @@ def _coverage(evaluation: Evaluation, task: str, split: str) -> str:
         return ""
     spread = f"; they are {width:.2f} wide on average" if width is not None else ""
     place = "there" if task == "zero-shot" else "of " + main
-    return f"The intervals {place} hold {100 * share:.1f} % of the true accuracies{spread}."
+    stated = evaluation.facts.get("stated coverage of intervals")
+    aim = f", {100 * stated:.0f} % are stated" if isinstance(stated, float) else ""
+    return f"The intervals {place} hold {100 * share:.1f} % of the true accuracies{aim}{spread}."
 
 
 def _midpoint(evaluation: Evaluation) -> str:

@@ -43,7 +43,7 @@ def read_results(folder: Path) -> Evaluation:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise WembedError(f"{path} holds no results: {where}: {first['msg'].lower()}", "evaluate again") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WembedError(f"{path} holds no results: {error}", "evaluate again") from error
 
 

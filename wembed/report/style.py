@@ -38,6 +38,7 @@ _CONTROL = "#BBBBBB"
 _OF_KIND = (_BLUE, _ORANGE, _GREEN, _VERMILION, _PINK, _SKY, "#555555", "#882255")
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
 _RC = {
+    "text.parse_math": False,  # names from files are text, dollar signs included
     "font.size": 10,
     "font.family": "DejaVu Sans",
     "axes.titlesize": 11,

@@ -2,7 +2,7 @@
 
 from wembed.zoo.add import AddedFile, AddOptions, AddResult, add
 from wembed.zoo.embed import Embedded, EmbedResult, embed_given, embed_zoo
-from wembed.zoo.encoders import find_encoder, open_table
+from wembed.zoo.encoders import encoder_name, find_encoder, open_table
 from wembed.zoo.export import check_suffix, save_embeddings
 from wembed.zoo.failure import Failure
 from wembed.zoo.given import locate_all
@@ -24,6 +24,7 @@ __all__ = [
     "check_suffix",
     "embed_given",
     "embed_zoo",
+    "encoder_name",
     "find_encoder",
     "locate_all",
     "open_items",

@@ -26,15 +26,20 @@ def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Enc
         WembedError: if the device is not there.
     """
     own = zoo.root / "encoders" if zoo else None
-    name = name or _newest(own) or DEFAULT_ENCODER
+    name = encoder_name(name, zoo)
     on = "cpu" if device == "auto" and name in _ON_CPU else resolve_device(device)
-    folders = [folder for folder in (Path(name), own and own / name) if folder and (folder / CONFIG).is_file()]
+    folders = [folder for folder in (own and own / name, Path(name)) if folder and (folder / CONFIG).is_file()]
     if folders:
         return load_encoder(folders[0].name, folders[0], on)
     if name in BUILT_IN:
         return load_encoder(name, None, on)
     kept = sorted(folder.parent.name for folder in own.glob(f"*/{CONFIG}")) if own else []
     raise NotFoundError(f"no encoder named {name}", f"known are {', '.join([*BUILT_IN, *kept])}, or give a folder")
+
+
+def encoder_name(name: str | None, zoo: Zoo | None) -> str:
+    """Gives the name that `find_encoder` goes by: the given one, the zoo's newest, or the default."""
+    return name or _newest(zoo.root / "encoders" if zoo else None) or DEFAULT_ENCODER
 
 
 def open_table(zoo: Zoo | None, encoder: Encoder, store: str | None) -> EmbeddingTable | None:
@@ -52,5 +57,5 @@ def _newest(own: Path | None) -> str | None:
 def _knows_all(config: Path) -> bool:
     try:
         return not json.loads(config.read_text(encoding="utf-8")).get("structure")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return False
