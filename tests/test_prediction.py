@@ -111,7 +111,7 @@ def test_a_run_on_both_sides_is_refused(sides):
 
 def test_the_learned_part_leaves_the_signature_out():
     class Trained(Stats):
-        config = SimpleNamespace(global_dim=2)
+        module = SimpleNamespace(head=SimpleNamespace(length=2))
 
     vectors = np.array([[3.0, 4.0, 7.0], [0.0, 2.0, -1.0]])
     assert np.allclose(learned_part(Trained(), vectors), [[0.6, 0.8], [0.0, 1.0]])

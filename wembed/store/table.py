@@ -6,7 +6,9 @@ process leaves whole batches only.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,8 +158,29 @@ class EmbeddingTable:
             raise WembedError(f"{self.uri} holds embeddings of {found}, expected {expected}", "give another --store")
 
     def _create(self, rows: Any) -> Any:  # Lance and pyarrow have no types
+        """Makes the table; of several processes that want to, on one machine, one does and the others add to it."""
         import lance
 
+        with self._alone():
+            return self._create_alone(lance, rows)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A lock beside a table on disk: Lance lets two creations at once overwrite each other."""
+        if "://" in self.uri:
+            yield
+            return
+        from filelock import FileLock
+
+        Path(self.uri).parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{self.uri}.lock"):
+            yield
+
+    def _create_alone(self, lance: Any, rows: Any) -> Any:  # Lance and pyarrow have no types
+        self._dataset = self._open()
+        if self._dataset is not None:
+            self._merge(rows)
+            return self._dataset
         try:
             return lance.write_dataset(rows, self.uri, mode="create")
         except OSError as error:
