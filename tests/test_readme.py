@@ -55,3 +55,5 @@ def test_every_folder_and_file_of_the_tree_is_there():
 
 def test_nothing_is_left_to_be_filled_in():
     assert "@@" not in README
+    headings = re.findall(r"^## .*$", README, re.MULTILINE)
+    assert len(headings) == len(set(headings))
