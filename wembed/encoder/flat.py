@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.features import FEATURE_VERSION
-from wembed.encoder.trained import AccuracyHead, accuracies
+from wembed.encoder.trained import AccuracyHead
 from wembed.errors import CheckpointRefusedError
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import structure_signature
@@ -152,11 +152,6 @@ class Flat:
     def batch(graphs: Sequence[WeightGraph]) -> FlatBatch:
         """Graphs of the one structure as what the module takes."""
         return FlatBatch(torch.from_numpy(np.stack([flat_weights(graph) for graph in graphs])).float())
-
-    def accuracies(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The accuracies [B] that the trained head reads off embeddings [B, D]."""
-        found = accuracies(self.module.head, torch.from_numpy(vectors).float().to(self.device))
-        return found.double().cpu().numpy()
 
 
 def flat_weights(graph: WeightGraph) -> NDArray[np.float64]:

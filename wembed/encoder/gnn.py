@@ -13,7 +13,6 @@ from wembed.checkpoint import Checkpoint
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.batches import Batch, batched, structure_of
 from wembed.encoder.readout import GnnConfig, GnnModule
-from wembed.encoder.trained import accuracies
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec
 
@@ -62,11 +61,6 @@ class Gnn:
     def batch(graphs: Sequence[WeightGraph]) -> Batch:
         """Graphs of one structure as what the module takes."""
         return batched(graphs)
-
-    def accuracies(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The accuracies [B] that the trained head reads off embeddings [B, D]."""
-        found = accuracies(self.module.head, torch.from_numpy(vectors).float().to(self.device))
-        return found.double().cpu().numpy()
 
     def node_embeddings(self, checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, NDArray[np.float32]]:
         """Group -> its nodes' states [N, 2 D], even part first.

@@ -3,7 +3,6 @@
 What the head reads stands first in a vector; what tells networks apart in other ways may stand behind it.
 """
 
-import torch
 from torch import Tensor, nn
 
 
@@ -24,9 +23,3 @@ class AccuracyHead(nn.Module):
         front = nn.functional.normalize(vectors[:, : self.length], dim=1)
         logits: Tensor = self.layers(front * self.length**0.5)[:, 0]
         return logits
-
-
-def accuracies(head: AccuracyHead, vectors: Tensor) -> Tensor:
-    """Accuracies [B], 0 to 1, that a head reads off embeddings [B, D]."""
-    with torch.inference_mode():
-        return torch.sigmoid(head(vectors))
