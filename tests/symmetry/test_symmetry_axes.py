@@ -16,6 +16,9 @@ from wembed.symmetry.axes import (
     axis_text,
     axis_to_json,
     gather_index,
+    part_atoms,
+    part_index,
+    parts_of,
     spread,
 )
 
@@ -96,3 +99,28 @@ def test_an_axis_nested_without_end_is_refused():
         nested = {"sum": [nested, "x"]}
     with pytest.raises(ValueError, match="an axis is nested more than 8 deep"):
         axis_from_json(nested)
+
+
+@given(axis=axes)
+def test_parts_of_an_axis_cover_it_once(axis):
+    index = np.concatenate([part_index(axis, part, SIZES) for part in parts_of(axis)])
+    assert sorted(index) == list(range(axis_size(axis, SIZES)))
+
+
+@given(axis=axes)
+def test_part_has_as_many_indices_as_its_atoms_say(axis):
+    for part in parts_of(axis):
+        size = np.prod([SIZES[atom] for atom in part_atoms(axis, part)], dtype=int)
+        assert len(part_index(axis, part, SIZES)) == size
+
+
+def test_part_of_a_sum_inside_a_product_is_strided():
+    fused = Product(("a", Sum(("b", "b"))))
+    np.testing.assert_array_equal(part_index(fused, (1,), SIZES), [3, 4, 5, 9, 10, 11])
+    assert part_atoms(fused, (1,)) == ("a", "b")
+
+
+@pytest.mark.parametrize("part", [(), (2,), (0, 0), (-1,)])
+def test_part_that_an_axis_has_not_is_refused(part):
+    with pytest.raises(ValueError, match="a | b has no part"):
+        part_atoms(Sum(("a", "b")), part)

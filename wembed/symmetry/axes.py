@@ -6,6 +6,7 @@ axes (a concatenation: fused q|k|v). Everything that acts on a tensor is written
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,73 @@ def axis_size(axis: Axis, sizes: Mapping[str, int]) -> int:
             return sum(axis_size(term, sizes) for term in terms)
         case _:
             return sizes[axis]
+
+
+def parts_of(axis: Axis) -> list[tuple[int, ...]]:
+    """The parts that the sums inside an axis divide it into, each as the chosen terms' numbers, outermost first.
+
+    An axis without a sum has one part, (); a fused q|k|v has (0,), (1,), (2,).
+    """
+    match axis:
+        case Product(factors):
+            return [sum(choice, ()) for choice in product(*(parts_of(factor) for factor in factors))]
+        case Sum(terms):
+            return [(number, *part) for number, term in enumerate(terms) for part in parts_of(term)]
+        case _:
+            return [()]
+
+
+def part_atoms(axis: Axis, part: tuple[int, ...]) -> tuple[str, ...]:
+    """The atoms that a part of an axis is the product of, the last one fastest.
+
+    Raises:
+        ValueError: if the axis has no such part.
+    """
+    atoms, rest = _walk(axis, part)
+    if rest:
+        raise ValueError(f"{axis_text(axis)} has no part {list(part)}")
+    return atoms
+
+
+def _walk(axis: Axis, part: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The atoms of the part's first choices, and the choices that are left."""
+    match axis:
+        case Product(factors):
+            atoms: tuple[str, ...] = ()
+            for factor in factors:
+                inner, part = _walk(factor, part)
+                atoms += inner
+            return atoms, part
+        case Sum(terms):
+            if not part or not 0 <= part[0] < len(terms):
+                raise ValueError(f"{axis_text(axis)} has no part {list(part)}")
+            return _walk(terms[part[0]], part[1:])
+        case _:
+            return (axis,), part
+
+
+def part_index(axis: Axis, part: tuple[int, ...], sizes: Mapping[str, int]) -> NDArray[np.intp]:
+    """Where the indices of a part stand along the whole axis: [n], in the order of the part's atoms."""
+    index, _ = _part_index(axis, part, sizes)
+    return index
+
+
+def _part_index(
+    axis: Axis, part: tuple[int, ...], sizes: Mapping[str, int]
+) -> tuple[NDArray[np.intp], tuple[int, ...]]:
+    match axis:
+        case Product(factors):
+            index = np.zeros(1, dtype=np.intp)
+            for factor in factors:
+                inner, part = _part_index(factor, part, sizes)
+                index = (index[:, None] * axis_size(factor, sizes) + inner[None, :]).reshape(-1)
+            return index, part
+        case Sum(terms):
+            offset = sum(axis_size(term, sizes) for term in terms[: part[0]])
+            inner, rest = _part_index(terms[part[0]], part[1:], sizes)
+            return inner + offset, rest
+        case _:
+            return np.arange(sizes[axis], dtype=np.intp), part
 
 
 def gather_index(

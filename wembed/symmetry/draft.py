@@ -85,7 +85,7 @@ class Draft:
     def finish(self, tier: Tier) -> SymmetrySpec:
         """The spec."""
         notes = tuple(dict.fromkeys(self.notes))
-        return SymmetrySpec(tier, self.atoms, self.tensors, self.sites, tuple(self.layers), notes)
+        return SymmetrySpec(tier, self.atoms, self.tensors, self.sites, tuple(self.layers), notes=notes)
 
 
 def _layout(axes: int) -> tuple[AxisRole, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from wembed.symmetry.axes import Axis, axis_from_json, axis_to_json
-from wembed.symmetry.spec import Atom, AtomKind, AxisRole, Layer, LayerKind, Site, SymmetrySpec, Tier
+from wembed.symmetry.spec import Atom, AtomKind, AxisRole, Layer, LayerKind, ScaleClass, Site, SymmetrySpec, Tier
 
-FORMAT = 1  # of the JSON form
+FORMAT = 2  # of the JSON form; 1 had chains only, and is still read
 
 
 def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
@@ -17,10 +17,19 @@ def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
     return {
         "format": FORMAT,
         "tier": spec.tier,
-        "atoms": {a.name: {"size": a.size, "kind": a.kind, "frozen": a.frozen} for a in spec.atoms.values()},
+        "atoms": {
+            a.name: {"size": a.size, "kind": a.kind, "frozen": a.frozen, "under": a.under} for a in spec.atoms.values()
+        },
         "tensors": {name: [axis_to_json(axis) for axis in axes] for name, axes in sorted(spec.tensors.items())},
         "sites": {
-            s.name: {"axis": axis_to_json(s.axis), "activation": s.activation, "slope": s.slope, "fixed": s.fixed}
+            s.name: {
+                "axis": axis_to_json(s.axis),
+                "activation": s.activation,
+                "slope": s.slope,
+                "fixed": s.fixed,
+                "limit": s.limit,
+                "dual": s.dual,
+            }
             for s in spec.sites.values()
         },
         "layers": [
@@ -32,9 +41,12 @@ def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
                 "tensors": dict(layer.tensors),
                 "layout": list(layer.layout),
                 "eps": layer.eps,
+                "target_part": list(layer.target_part),
+                "source_part": list(layer.source_part),
             }
             for layer in spec.layers
         ],
+        "stacks": {name: list(members) for name, members in spec.stacks.items()},
         "notes": list(spec.notes),
     }
 
@@ -48,7 +60,7 @@ def spec_from_json(value: Any) -> SymmetrySpec:
     Raises:
         ValueError: for anything that is not a spec, naming what is wrong.
     """
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
+    if not isinstance(value, dict) or value.get("format") not in (1, FORMAT):
         raise ValueError(f"this is no spec of format {FORMAT}")
     try:
         return SymmetrySpec(
@@ -57,6 +69,7 @@ def spec_from_json(value: Any) -> SymmetrySpec:
             tensors={name: _axes(name, axes) for name, axes in value["tensors"].items()},
             sites={name: _site(name, site) for name, site in value["sites"].items()},
             layers=tuple(map(_layer, value["layers"])),
+            stacks={name: tuple(map(str, members)) for name, members in value.get("stacks", {}).items()},
             notes=tuple(str(note) for note in value.get("notes", [])),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -67,7 +80,7 @@ def _atom(name: str, value: Mapping[str, Any]) -> Atom:
     size = value["size"]
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ValueError(f"atom {name} has size {size!r}")
-    return Atom(name, size, _one_of(value["kind"], AtomKind), str(value["frozen"]))
+    return Atom(name, size, _one_of(value["kind"], AtomKind), str(value["frozen"]), str(value.get("under", "")))
 
 
 def _axes(name: str, value: object) -> tuple[Axis, ...]:
@@ -78,7 +91,15 @@ def _axes(name: str, value: object) -> tuple[Axis, ...]:
 
 def _site(name: str, value: Mapping[str, Any]) -> Site:
     axis, fixed = axis_from_json(value["axis"]), bool(value["fixed"])
-    return Site(name, axis, str(value["activation"]), str(value["slope"]), fixed)
+    return Site(
+        name,
+        axis,
+        str(value["activation"]),
+        str(value["slope"]),
+        fixed,
+        _one_of(value.get("limit", "linear"), ScaleClass),
+        str(value.get("dual", "")),
+    )
 
 
 def _layer(value: Mapping[str, Any]) -> Layer:
@@ -93,7 +114,15 @@ def _layer(value: Mapping[str, Any]) -> Layer:
         tensors={str(role): str(name) for role, name in tensors.items()},
         layout=tuple(_one_of(role, AxisRole) for role in layout),
         eps=float(eps),
+        target_part=_part(value.get("target_part", [])),
+        source_part=_part(value.get("source_part", [])),
     )
+
+
+def _part(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(number) is int for number in value):
+        raise ValueError(f"a part is a list of numbers, found {value!r:.80}")
+    return tuple(value)
 
 
 def _one_of(value: object, literal: Any) -> Any:  # a Literal type has no type of its own

@@ -12,23 +12,29 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from wembed.symmetry.axes import Axis, Product, atoms_of, axis_size, axis_text
+from wembed.symmetry.axes import Axis, atoms_of, axis_size, axis_text, part_atoms, parts_of
 
 Tier = Literal["traced", "family", "given", "inferred"]
 AtomKind = Literal["input", "output", "hidden", "spatial"]
-ScaleClass = Literal["positive", "real", "sign", "none"]
-LayerKind = Literal["dense", "batch_norm", "vector"]
-AxisRole = Literal["target", "source", "tap"]
+ScaleClass = Literal["linear", "rotary", "real", "positive", "sign", "none"]
+LayerKind = Literal["dense", "depthwise", "gain", "batch_norm", "vector"]
+AxisRole = Literal["target", "source", "tap", "batch"]
 
 BATCH_NORM_ROLES = frozenset({"weight", "bias", "running_mean", "running_var"})
 
-# What an activation lets pass: f(s x) = s f(x) for all s > 0, for all s, for s = -1, or for no s.
+# What an activation lets pass: f(s x) = s f(x) for all s > 0, for all s, for s = -1, or for no s. `rotary` lets one
+# rotation and scale pass for each frequency plane, `linear` any invertible matrix along the site's last atom.
 SCALE_OF_ACTIVATION: Mapping[str, ScaleClass] = {
     "relu": "positive",
     "leaky_relu": "positive",
     "prelu": "positive",
     "max_pool": "positive",
     "identity": "real",
+    "attention": "linear",
+    "scores": "linear",
+    "bilinear": "linear",
+    "low_rank": "linear",
+    "rotary": "rotary",
     "tanh": "sign",
     "sin": "sign",
     "gelu": "none",
@@ -51,12 +57,14 @@ class Atom:
         size: number of indices.
         kind: what the indices are; `spatial` ones (kernel taps, pixels) lie on a grid.
         frozen: why it must not be permuted, or "" if it is free.
+        under: the atom for each of whose indices this one may be permuted differently (the head of a head_dim), or "".
     """
 
     name: str
     size: int
     kind: AtomKind
     frozen: str = ""
+    under: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,10 +73,16 @@ class Site:
 
     Args:
         name: unique in the spec.
-        axis: the channels' axis.
-        activation: the function that the value passes on its way to its readers.
+        axis: the channels' axis: an atom, or a product of atoms.
+        activation: the function that the value passes on its way to its readers. Heads have names of their own:
+            `attention` for values that are averaged with weights that add up to 1, `scores` for queries and keys whose
+            products go into one softmax over the keys, `bilinear` where they go elsewhere too, `rotary` where they
+            are turned by their position first; `low_rank` is an adapter's inner axis.
         slope: the tensor of a PReLU's slopes, or "".
         fixed: the value is seen from outside (an input, an output), or is not understood: it must not be scaled.
+        limit: what else narrows the factors, where the value has several readers.
+        dual: the site whose factors this one takes inverted (a key's, whose query it is multiplied with), or "".
+            Actions name that site only.
     """
 
     name: str
@@ -76,11 +90,30 @@ class Site:
     activation: str = "unknown"
     slope: str = ""
     fixed: bool = False
+    limit: ScaleClass = "linear"
+    dual: str = ""
 
     @property
     def scale(self) -> ScaleClass:
         """The factors that may pass through this site."""
-        return "none" if self.fixed else SCALE_OF_ACTIVATION[self.activation]
+        return "none" if self.fixed else common_scale(self.limit, SCALE_OF_ACTIVATION[self.activation])
+
+
+def common_scale(first: ScaleClass, second: ScaleClass) -> ScaleClass:
+    """The widest class of factors that both of two classes allow."""
+    if first == second or second == "linear" or (second in _PART_OF and first in _PART_OF[second]):
+        return first
+    if first == "linear" or (first in _PART_OF and second in _PART_OF[first]):
+        return second
+    return "positive" if {first, second} == {"real", "rotary"} else "none"
+
+
+_PART_OF: Mapping[ScaleClass, tuple[ScaleClass, ...]] = {
+    "rotary": ("positive", "none"),
+    "real": ("positive", "sign", "none"),
+    "positive": ("none",),
+    "sign": ("none",),
+}
 
 
 @dataclass(frozen=True)
@@ -89,13 +122,17 @@ class Layer:
 
     Args:
         name: unique in the spec.
-        kind: `dense` (weight, bias), `batch_norm` (weight, bias, running_mean, running_var) or `vector` (any one
-            vector whose part in the flow is not known).
+        kind: `dense` (weight, bias); `depthwise` (a convolution of every channel with taps of its own: weight, bias);
+            `gain` (a product with a vector, behind a norm say: weight, and a bias added after it); `batch_norm`
+            (weight, bias, running_mean, running_var); or `vector` (any one vector whose part in the flow is not known).
         source: the site that it reads.
         target: the site that it writes.
         tensors: role -> tensor name.
-        layout: for `dense`, what each axis of the weight is.
+        layout: for `dense` and `depthwise`, what each axis of the weight is; a `batch` axis is an atom of both sites
+            (experts), and a grouped convolution's source axis holds the channels of one group.
         eps: for `batch_norm`, added to the variance.
+        target_part: which part of the tensors' target axis it is, see `parts_of`; () where that axis holds no sum.
+        source_part: the same for the weight's source axis.
     """
 
     name: str
@@ -105,6 +142,8 @@ class Layer:
     tensors: Mapping[str, str]
     layout: tuple[AxisRole, ...] = ()
     eps: float = 1e-5
+    target_part: tuple[int, ...] = ()
+    source_part: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +156,8 @@ class SymmetrySpec:
         tensors: tensor name -> one axis expression per axis.
         sites: name -> site.
         layers: in data-flow order.
+        stacks: tensor name -> the names under which a file keeps its slices along the first axis (one for each
+            expert); such a tensor is in no file itself.
         notes: what was not understood, for people; no part of the hash.
 
     Raises:
@@ -128,27 +169,29 @@ class SymmetrySpec:
     tensors: Mapping[str, tuple[Axis, ...]]
     sites: Mapping[str, Site]
     layers: tuple[Layer, ...]
+    stacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Check every reference once, so that the rest of the code can trust a spec."""
         for name, axes in self.tensors.items():
             _check_atoms(self.atoms, f"tensor {name}", *axes)
+        for atom in self.atoms.values():
+            if atom.under and atom.under not in self.atoms:
+                raise ValueError(f"atom {atom.name} is under {atom.under!r}, which is not there")
         for site in self.sites.values():
-            _check_atoms(self.atoms, f"site {site.name}", site.axis)
-            if site.activation not in SCALE_OF_ACTIVATION:
-                known = ", ".join(SCALE_OF_ACTIVATION)
-                raise ValueError(f"site {site.name} has activation {site.activation!r}, known are {known}")
-            if site.slope and self.tensors.get(site.slope) != (site.axis,):
-                raise ValueError(
-                    f"site {site.name}: its slope {site.slope!r} is no vector along {axis_text(site.axis)}"
-                )
+            _check_site(self, site)
         for layer in self.layers:
             _check_layer(self, layer)
-        used = Counter(name for layer in self.layers for name in layer.tensors.values())
-        for name, count in used.items():
+        used = Counter(
+            (name, layer.target_part, layer.source_part if role == "weight" else ())
+            for layer in self.layers
+            for role, name in layer.tensors.items()
+        )
+        for (name, *_), count in used.items():
             if count > 1:
                 raise ValueError(f"tensor {name!r} stands in two layers")
+        _check_stacks(self)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -158,7 +201,14 @@ class SymmetrySpec:
     @cached_property
     def hash(self) -> str:
         """Sixteen hex digits of the SHA-256 of everything but tier and notes."""
-        parts = (sorted(self.atoms.items()), sorted(self.tensors.items()), sorted(self.sites.items()), self.layers)
+        parts: tuple[object, ...] = (
+            sorted(self.atoms.items()),
+            sorted(self.tensors.items()),
+            sorted(self.sites.items()),
+            self.layers,
+        )
+        if self.stacks:
+            parts += (sorted(self.stacks.items()),)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     @property
@@ -229,34 +279,81 @@ def _check_atoms(atoms: Mapping[str, Atom], where: str, *axes: Axis) -> None:
                 raise ValueError(f"{where} uses atom {name!r}, which is not there")
 
 
+def _check_site(spec: SymmetrySpec, site: Site) -> None:
+    _check_atoms(spec.atoms, f"site {site.name}", site.axis)
+    if parts_of(site.axis) != [()]:
+        raise ValueError(f"site {site.name} lies along {axis_text(site.axis)}, expected an atom or a product of atoms")
+    if site.activation not in SCALE_OF_ACTIVATION:
+        known = ", ".join(SCALE_OF_ACTIVATION)
+        raise ValueError(f"site {site.name} has activation {site.activation!r}, known are {known}")
+    if site.slope and spec.tensors.get(site.slope) != (site.axis,):
+        raise ValueError(f"site {site.name}: its slope {site.slope!r} is no vector along {axis_text(site.axis)}")
+    if site.dual and (site.dual not in spec.sites or spec.sites[site.dual].dual):
+        raise ValueError(f"site {site.name}: its dual {site.dual!r} is no site of its own")
+    if site.dual and spec.sites[site.dual].axis != site.axis:
+        raise ValueError(f"site {site.name} and its dual {site.dual} lie along different axes")
+
+
+def _check_stacks(spec: SymmetrySpec) -> None:
+    for name, members in spec.stacks.items():
+        if name not in spec.tensors:
+            raise ValueError(f"stack {name!r} is no tensor of the spec")
+        if len(members) != spec.size_of(spec.tensors[name][0]):
+            raise ValueError(
+                f"stack {name!r} has {len(members)} members, expected one for each index of its first axis"
+            )
+
+
 def _check_layer(spec: SymmetrySpec, layer: Layer) -> None:
-    for name in (layer.source, layer.target):
-        if name not in spec.sites:
-            raise ValueError(f"layer {layer.name} uses site {name!r}, which is not there")
+    missing = [name for name in (layer.source, layer.target) if name not in spec.sites]
+    if missing:
+        raise ValueError(f"layer {layer.name} uses site {missing[0]!r}, which is not there")
     for role, name in layer.tensors.items():
         if name not in spec.tensors:
             raise ValueError(f"layer {layer.name} uses tensor {name!r} as {role}, which is not there")
     source, target = spec.sites[layer.source].axis, spec.sites[layer.target].axis
+    _check_kind(layer, source, target)
     for role, name in layer.tensors.items():
         axes = spec.tensors[name]
-        if layer.kind == "dense" and role == "weight":
+        if layer.kind in ("dense", "depthwise") and role == "weight":
             _check_weight(layer, axes, source, target)
-        elif axes != (target,):
+        elif not _lies_along(axes, layer.target_part, target):
             raise ValueError(f"layer {layer.name}: {name} is no vector along {axis_text(target)}")
+
+
+def _check_kind(layer: Layer, source: Axis, target: Axis) -> None:
     if not 0 <= layer.eps < 1:
         raise ValueError(f"layer {layer.name} has eps {layer.eps}")
-    if layer.kind == "batch_norm" and (source != target or layer.tensors.keys() != BATCH_NORM_ROLES):
-        raise ValueError(f"layer {layer.name}: a batch_norm has {', '.join(sorted(BATCH_NORM_ROLES))} along one axis")
+    if layer.kind in ("batch_norm", "gain", "depthwise") and source != target:
+        raise ValueError(f"layer {layer.name}: a {layer.kind} reads and writes along one axis")
+    if layer.kind == "batch_norm" and layer.tensors.keys() != BATCH_NORM_ROLES:
+        raise ValueError(f"layer {layer.name}: a batch_norm has {', '.join(sorted(BATCH_NORM_ROLES))}")
+
+
+def _lies_along(axes: tuple[Axis, ...], part: tuple[int, ...], site: Axis) -> bool:
+    """Whether a tensor's axes (several for one vector per expert) or a part of the last are exactly a site's."""
+    *batch, last = axes
+    atoms = tuple(atom for axis in batch for atom in atoms_of(axis)) + part_atoms(last, part)
+    return atoms == tuple(atoms_of(site))
 
 
 def _check_weight(layer: Layer, axes: tuple[Axis, ...], source: Axis, target: Axis) -> None:
-    if len(layer.layout) != len(axes) or layer.layout.count("target") != 1 or layer.layout.count("source") != 1:
+    sources = 0 if layer.kind == "depthwise" else 1
+    if len(layer.layout) != len(axes) or layer.layout.count("target") != 1 or layer.layout.count("source") != sources:
         raise ValueError(f"layer {layer.name}: layout {layer.layout} does not describe a weight of {len(axes)} axes")
-    for role, axis in zip(layer.layout, axes, strict=True):
-        if role == "target" and axis != target:
-            raise ValueError(f"layer {layer.name}: writes {axis_text(axis)} to a site along {axis_text(target)}")
-        if role == "source" and axis != source and not (isinstance(axis, Product) and source in axis.factors):
-            raise ValueError(f"layer {layer.name}: reads {axis_text(axis)} from a site along {axis_text(source)}")
+    roles = dict(zip(layer.layout, axes, strict=True))
+    batch = {atom for role, axis in zip(layer.layout, axes, strict=True) if role == "batch" for atom in atoms_of(axis)}
+    writes = set(part_atoms(roles["target"], layer.target_part)) | batch
+    if not writes >= set(atoms_of(target)):
+        raise ValueError(f"layer {layer.name}: writes {axis_text(roles['target'])} to a site along {axis_text(target)}")
+    if not sources:
+        return
+    reads = set(part_atoms(roles["source"], layer.source_part)) | batch
+    grouped = set(atoms_of(source)) - reads  # the groups of a grouped convolution stand on its target axis
+    if grouped - writes or not reads & set(atoms_of(source)):
+        raise ValueError(
+            f"layer {layer.name}: reads {axis_text(roles['source'])} from a site along {axis_text(source)}"
+        )
 
 
 def layers_between(spec: SymmetrySpec, site: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
