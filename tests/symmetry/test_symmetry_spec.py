@@ -126,9 +126,9 @@ def test_architecture_is_told_from_the_layers(spec):
     assert spec_of(plan, random_weights(plan, np.random.default_rng(0))).architecture == "cnn"
 
 
-@pytest.mark.parametrize("value", [None, [], "spec", 3, {}, {"format": 2}, {"format": "1"}])
+@pytest.mark.parametrize("value", [None, [], "spec", 3, {}, {"format": 3}, {"format": "2"}])
 def test_other_json_is_no_spec(value):
-    with pytest.raises(ValueError, match="this is no spec of format 1"):
+    with pytest.raises(ValueError, match="this is no spec of format 2"):
         spec_from_json(value)
 
 
@@ -165,7 +165,7 @@ def test_size_that_is_no_count_is_refused(data, size):
         (("sites", "0.out", "activation"), "swoosh", "site 0.out has activation 'swoosh'"),
         (("sites", "0.out"), [], "a part is missing or of the wrong type"),
         (("layers", 0), 3, "a part is missing or of the wrong type"),
-        (("layers", 0, "kind"), "odd", "'odd' is none of dense, batch_norm, vector"),
+        (("layers", 0, "kind"), "odd", "'odd' is none of dense, depthwise, gain, batch_norm, vector"),
         (("layers", 0, "layout"), "target", "layer '0' is malformed"),
         (("layers", 0, "layout"), ["odd", "source"], "'odd' is none of target, source, tap"),
         (("layers", 0, "tensors"), ["0.weight"], "layer '0' is malformed"),
