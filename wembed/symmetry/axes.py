@@ -4,6 +4,7 @@ An axis is an atom (its name, a string), a product of axes (a reshape: heads x h
 axes (a concatenation: fused q|k|v). Everything that acts on a tensor is written once, over these expressions.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -44,7 +45,7 @@ def axis_size(axis: Axis, sizes: Mapping[str, int]) -> int:
     """The number of indices of an axis, given its atoms' sizes."""
     match axis:
         case Product(factors):
-            return int(np.prod([axis_size(factor, sizes) for factor in factors], dtype=np.int64))
+            return math.prod(axis_size(factor, sizes) for factor in factors)  # exact, however large
         case Sum(terms):
             return sum(axis_size(term, sizes) for term in terms)
         case _:
@@ -63,6 +64,17 @@ def parts_of(axis: Axis) -> list[tuple[int, ...]]:
             return [(number, *part) for number, term in enumerate(terms) for part in parts_of(term)]
         case _:
             return [()]
+
+
+def part_count(axis: Axis) -> int:
+    """The number of parts of an axis, which are not listed."""
+    match axis:
+        case Product(factors):
+            return math.prod(map(part_count, factors))
+        case Sum(terms):
+            return sum(map(part_count, terms))
+        case _:
+            return 1
 
 
 def part_atoms(axis: Axis, part: tuple[int, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError, WembedError
+from wembed.symmetry.fit import check_fit
 from wembed.symmetry.infer import infer_spec
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 from wembed.symmetry.spec import SymmetrySpec
@@ -27,7 +28,7 @@ def find_spec(checkpoint: Checkpoint, given: SymmetrySpec | None = None) -> Symm
     if given is None and METADATA_KEY not in checkpoint.metadata:
         return infer_spec(_shapes(checkpoint))
     spec = given or _spec_from_metadata(checkpoint)
-    _check_fit(spec, checkpoint)
+    check_fit(spec, checkpoint)
     return spec
 
 
@@ -94,18 +95,3 @@ def _parsed(text: str) -> SymmetrySpec:
 
 def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
     return {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
-
-
-def _check_fit(spec: SymmetrySpec, checkpoint: Checkpoint) -> None:
-    shapes = _shapes(checkpoint)
-    for name, axes in spec.tensors.items():
-        if name not in shapes:
-            raise CheckpointRefusedError(f"{checkpoint.path}: the spec's tensor {name} is not in the file")
-        expected = tuple(spec.size_of(axis) for axis in axes)
-        if shapes[name] != expected:
-            found = list(shapes[name])
-            message = f"{checkpoint.path}: tensor {name} has shape {found}, its spec says {list(expected)}"
-            raise CheckpointRefusedError(message)
-    for name in shapes:
-        if name not in spec.tensors:
-            raise CheckpointRefusedError(f"{checkpoint.path}: tensor {name} is not in the spec")

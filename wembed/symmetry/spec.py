@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from wembed.symmetry.axes import Axis, atoms_of, axis_size, axis_text, part_atoms, parts_of
+from wembed.symmetry.axes import Axis, atoms_of, axis_size, axis_text, part_atoms, part_count, parts_of
 
 Tier = Literal["traced", "family", "given", "inferred"]
 AtomKind = Literal["input", "output", "hidden", "spatial"]
@@ -21,6 +21,8 @@ LayerKind = Literal["dense", "depthwise", "gain", "batch_norm", "vector"]
 AxisRole = Literal["target", "source", "tap", "batch"]
 
 BATCH_NORM_ROLES = frozenset({"weight", "bias", "running_mean", "running_var"})
+
+_MOST_PARTS = 4096  # of one axis; the deepest DenseNets concatenate a hundred
 
 # What an activation lets pass: f(s x) = s f(x) for all s > 0, for all s, for s = -1, or for no s. `rotary` lets one
 # rotation and scale pass for each frequency plane, `linear` any invertible matrix along the site's last atom.
@@ -176,9 +178,7 @@ class SymmetrySpec:
         """Check every reference once, so that the rest of the code can trust a spec."""
         for name, axes in self.tensors.items():
             _check_atoms(self.atoms, f"tensor {name}", *axes)
-        for atom in self.atoms.values():
-            if atom.under and atom.under not in self.atoms:
-                raise ValueError(f"atom {atom.name} is under {atom.under!r}, which is not there")
+        _check_parents(self)
         for site in self.sites.values():
             _check_site(self, site)
         for layer in self.layers:
@@ -274,6 +274,8 @@ def _groups(tensors: Mapping[str, tuple[Axis, ...]]) -> dict[Axis, list[str]]:
 
 def _check_atoms(atoms: Mapping[str, Atom], where: str, *axes: Axis) -> None:
     for axis in axes:
+        if part_count(axis) > _MOST_PARTS:
+            raise ValueError(f"{where} has an axis of more than {_MOST_PARTS} parts")
         for name in atoms_of(axis):
             if name not in atoms:
                 raise ValueError(f"{where} uses atom {name!r}, which is not there")
@@ -292,11 +294,44 @@ def _check_site(spec: SymmetrySpec, site: Site) -> None:
         raise ValueError(f"site {site.name}: its dual {site.dual!r} is no site of its own")
     if site.dual and spec.sites[site.dual].axis != site.axis:
         raise ValueError(f"site {site.name} and its dual {site.dual} lie along different axes")
+    if site.dual and spec.sites[site.dual].scale != site.scale:
+        raise ValueError(f"site {site.name} and its dual {site.dual} allow different factors")
+
+
+def _check_parents(spec: SymmetrySpec) -> None:
+    """What may be permuted differently for each index of a parent must stand beside that parent wherever it stands."""
+    parents = {atom.name: atom.under for atom in spec.atoms.values() if atom.under}
+    for name, parent in parents.items():
+        if parent not in spec.atoms:
+            raise ValueError(f"atom {name} is under {parent!r}, which is not there")
+        if parent in parents:
+            raise ValueError(f"atom {name} is under {parent}, which is under {parents[parent]} itself")
+    free = {name: parent for name, parent in parents.items() if not spec.atoms[name].frozen}
+    places = [(f"site {site.name}", (site.axis,)) for site in spec.sites.values()]
+    for where, axes in [*((f"tensor {name}", axes) for name, axes in spec.tensors.items()), *places]:
+        for name in free.keys() & {name for axis in axes for name in atoms_of(axis)}:
+            if not _has_parent(axes, name, free[name]):
+                raise ValueError(f"{where} holds atom {name} without {free[name]}, which it is under")
+
+
+def _has_parent(axes: tuple[Axis, ...], name: str, parent: str) -> bool:
+    """Whether one and only one parent stands beside an atom: in the same product, else on another axis."""
+    parts = [[part_atoms(axis, part) for part in parts_of(axis)] for axis in axes]
+    for number, own in enumerate(parts):
+        elsewhere = sum(all(parent in part for part in other) for other in parts[:number] + parts[number + 1 :])
+        for part in own:
+            if name in part and part.count(parent) != 1 and (parent in part or elsewhere != 1):
+                return False
+    return True
 
 
 def _check_stacks(spec: SymmetrySpec) -> None:
+    counts = Counter(member for members in spec.stacks.values() for member in members)
+    for member, count in counts.items():
+        if count > 1 or member in spec.tensors:
+            raise ValueError(f"stack member {member!r} stands twice in the spec")
     for name, members in spec.stacks.items():
-        if name not in spec.tensors:
+        if not spec.tensors.get(name):
             raise ValueError(f"stack {name!r} is no tensor of the spec")
         if len(members) != spec.size_of(spec.tensors[name][0]):
             raise ValueError(

@@ -14,6 +14,16 @@ from wembed.symmetry.spec import SymmetrySpec
 Values = NDArray[np.generic]
 
 
+def stored_shapes(spec: SymmetrySpec) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every tensor that a file of this spec holds."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, axes in spec.tensors.items():
+        shape = tuple(map(spec.size_of, axes))
+        members = spec.stacks.get(name)
+        shapes |= dict.fromkeys(members, shape[1:]) if members else {name: shape}
+    return shapes
+
+
 def read_tensor(checkpoint: Checkpoint, spec: SymmetrySpec, name: str) -> Values:
     """The values of a tensor of a spec, stacked along its first axis where the file keeps it in slices."""
     return stacked_reader(spec, checkpoint.read)(name)
