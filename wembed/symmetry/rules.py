@@ -1,0 +1,52 @@
+"""Sizes that a config gives: rules such as `num_key_value_heads | num_attention_heads` and `hidden_size / num_heads`.
+
+A rule is one alternative or several, behind each other, split by ` | `; the first whose fields are all there counts. An
+alternative is a chain of products and quotients, from left to right, of numbers and fields; a field may lie deeper
+(`vision_config.hidden_size`, `depths.0`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Config = Mapping[str, Any]  # config.json, not trusted
+
+
+def evaluate(rule: str, config: Config) -> int | None:
+    """What a rule gives, rounded down; None where its fields are missing, are no numbers, or give no positive size."""
+    for alternative in rule.split(" | "):
+        value = _evaluate_chain(alternative.split(" "), config)
+        if value is not None and value >= 1:
+            return int(value)
+    return None
+
+
+def _evaluate_chain(words: list[str], config: Config) -> float | None:
+    total = _term(words[0], config)
+    for operator, word in zip(words[1::2], words[2::2], strict=True):
+        value = _term(word, config)
+        if total is None or value is None or (operator == "/" and value == 0):
+            return None
+        total = total * value if operator == "*" else total / value
+    return total
+
+
+def _term(word: str, config: Config) -> float | None:
+    value = float(word) if word.replace(".", "").isdigit() else field_of(config, word)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) < _LARGEST else None
+
+
+_LARGEST = 1e12  # more than any size; beyond it floats would no longer be exact
+
+
+def field_of(config: Config, path: str) -> object:
+    """The value at a path such as `text_config.num_attention_heads`, or None where it leads nowhere."""
+    value: Any = config
+    for word in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(word)
+        elif isinstance(value, list | tuple) and word.isdigit() and int(word) < len(value):
+            value = value[int(word)]
+        else:
+            return None
+    return value

@@ -1,0 +1,106 @@
+"""Templates: one traced spec of a small network that stands for its architecture at any depth and width.
+
+What enters is the spec of a network whose stacks have at least five units each, all sizes distinct; what leaves are
+specs for a checkpoint's names and shapes, without running or importing anything. Depth comes from the names, sizes
+from the shapes, and the sizes that no shape tells (how many heads) from the config.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wembed.symmetry.chains import Shapes
+from wembed.symmetry.repeat import depths_in, repeated, stacks_of
+from wembed.symmetry.resize import resized, solved_sizes
+from wembed.symmetry.rules import Config, evaluate
+from wembed.symmetry.spec import SymmetrySpec
+from wembed.symmetry.stacks import stored_shapes
+
+
+@dataclass(frozen=True)
+class Template:
+    """An architecture at any depth and width.
+
+    Args:
+        spec: of a small member.
+        depths: for each of its stacks, the rule that gives its number of units.
+        sizes: the rule that gives an atom's size, by the atom's name with `#` for the numbers of units.
+    """
+
+    spec: SymmetrySpec
+    depths: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the rules speak of what is there, and that the small member comes back."""
+        stacks = stacks_of(self.spec.tensors)
+        if self.depths.keys() - stacks.keys():
+            raise ValueError(f"no stack {sorted(self.depths.keys() - stacks.keys())[0]!r} in the spec")
+        if repeated(self.spec, stacks).hash != self.spec.hash:
+            raise ValueError("the spec does not repeat its layers")
+
+
+def deepen(spec: SymmetrySpec, shapes: Shapes) -> SymmetrySpec:
+    """The spec of a deep network from that of a shallow one of the same widths.
+
+    Args:
+        spec: traced; its stacks have at least five units each.
+        shapes: the deep network's; tensors that have no part in the spec may be among them.
+
+    Raises:
+        ValueError: if the deep network has other tensors, or its layers are not those of the shallow one repeated.
+        CheckpointRefusedError: if a tensor has a shape that does not go together with the rest, naming it.
+    """
+    stacks = stacks_of(spec.tensors)
+    if repeated(spec, stacks).hash != spec.hash:
+        raise ValueError("the spec does not repeat its layers")
+    deep = repeated(spec, depths_in(shapes, stacks))
+    missing = [name for name in deep.tensors if name not in shapes]
+    if missing:
+        raise ValueError(f"tensor {missing[0]} of the repeated layers is not there")
+    heads = {atom.name: atom.size for atom in deep.atoms.values() if atom.kind == "head"}
+    return resized(deep, deep.sizes | solved_sizes(deep.tensors, shapes, heads))
+
+
+def sizes_by_rule(template: Template, spec: SymmetrySpec, config: Config) -> dict[str, int]:
+    """The sizes of a repeated spec's atoms that the template has rules for and the config fields."""
+    sizes = {name: _by_rule(template, name, config) for name in spec.atoms}
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+def _by_rule(template: Template, atom: str, config: Config) -> int | None:
+    rule = template.sizes.get(pattern_of(atom, template.depths))
+    return evaluate(rule, config) if rule else None
+
+
+def pattern_of(name: str, stacks: Mapping[str, object]) -> str:
+    """A name with `#` in place of the number of its unit."""
+    for stack in stacks:
+        name = re.sub(rf"(?<![\w.]){re.escape(stack)}\d+(?=\.|$)", lambda _, stack=stack: f"{stack}#", name)
+    return name
+
+
+def spec_of(template: Template, config: Config) -> SymmetrySpec:
+    """The spec of a config's network, from the config alone.
+
+    Raises:
+        ValueError: where the config does not give a depth or a size.
+    """
+    depths = {stack: evaluate(rule, config) or 0 for stack, rule in template.depths.items()}
+    for stack, depth in depths.items():
+        if not 0 < depth <= _MOST_UNITS:
+            raise ValueError(f"{template.depths[stack]} is no number of layers")
+    deep = repeated(template.spec, depths)
+    sizes = sizes_by_rule(template, deep, config)
+    for name in deep.atoms:
+        if name not in sizes and name != "unit":
+            raise ValueError(f"no size for {name}")
+    return resized(deep, sizes | {"unit": 1})
+
+
+_MOST_UNITS = 10_000  # of a stack; a config is not trusted, and the deepest networks have hundreds
+
+
+def shapes_of(template: Template, config: Config) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of a checkpoint, from the config alone; see `spec_of`."""
+    return stored_shapes(spec_of(template, config))
