@@ -1,6 +1,6 @@
 """A spec while it is being put together: what the ways to find one share."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -71,13 +71,14 @@ class Draft:
         rest = [name for name in self.shapes if name not in self.tensors]
         for name in rest:
             why = "no part of a chain that is known"
-            axes = [self.atom(f"{name}.{i}", size, "hidden", why) for i, size in enumerate(self.shapes[name])]
+            names = [_unused(f"{name}.{i}", self.atoms) for i in range(len(self.shapes[name]))]
+            axes = [self.atom(atom, size, "hidden", why) for atom, size in zip(names, self.shapes[name], strict=True)]
             self.tensors[name] = tuple(axes)
             if len(axes) == 1:
-                self.vectors([name], self.site(name, axes[0], fixed=True))
+                self.vectors([name], self.site(_unused(name, self.sites), axes[0], fixed=True))
             elif axes:
-                source = self.site(f"{name}.in", axes[1], fixed=True)
-                target = self.site(f"{name}.out", axes[0], fixed=True)
+                source = self.site(_unused(f"{name}.in", self.sites), axes[1], fixed=True)
+                target = self.site(_unused(f"{name}.out", self.sites), axes[0], fixed=True)
                 self.layers.append(Layer(name, "dense", source, target, {"weight": name}, _layout(len(axes))))
         if rest:
             self.notes.append(f"{len(rest)} tensors frozen, no part of a known chain: {_some(rest)}")
@@ -86,6 +87,13 @@ class Draft:
         """The spec."""
         notes = tuple(dict.fromkeys(self.notes))
         return SymmetrySpec(tier, self.atoms, self.tensors, self.sites, tuple(self.layers), notes=notes)
+
+
+def _unused(name: str, known: Container[str]) -> str:
+    """A name that nothing has yet: a tensor may be called like a part of another layer."""
+    while name in known:
+        name += "_"
+    return name
 
 
 def _layout(axes: int) -> tuple[AxisRole, ...]:

@@ -10,6 +10,7 @@ from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError, WembedError
 from wembed.symmetry.fit import check_fit
 from wembed.symmetry.infer import infer_spec
+from wembed.symmetry.lora import lora_spec
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 from wembed.symmetry.spec import SymmetrySpec
 
@@ -26,7 +27,7 @@ def find_spec(checkpoint: Checkpoint, given: SymmetrySpec | None = None) -> Symm
         CheckpointRefusedError: where a given or stored spec does not fit, naming the tensor.
     """
     if given is None and METADATA_KEY not in checkpoint.metadata:
-        return infer_spec(_shapes(checkpoint))
+        return lora_spec(checkpoint) or infer_spec(_shapes(checkpoint))
     spec = given or _spec_from_metadata(checkpoint)
     check_fit(spec, checkpoint)
     return spec
