@@ -20,6 +20,7 @@ ScaleClass = Literal["linear", "rotary", "real", "positive", "sign", "none"]
 LayerKind = Literal["dense", "depthwise", "gain", "batch_norm", "vector"]
 AxisRole = Literal["target", "source", "tap", "batch"]
 
+UNIT = "unit"  # the atom of all axes of size 1 in specs that were traced
 BATCH_NORM_ROLES = frozenset({"weight", "bias", "running_mean", "running_var"})
 
 _MOST_PARTS = 4096  # of one axis; the deepest DenseNets concatenate a hundred
@@ -352,7 +353,7 @@ def _check_layer(spec: SymmetrySpec, layer: Layer) -> None:
         axes = spec.tensors[name]
         if layer.kind in ("dense", "depthwise") and role == "weight":
             _check_weight(layer, axes, source, target)
-        elif not _lies_along(axes, layer.target_part, target):
+        elif not _lies_along(layer, axes, target):
             raise ValueError(f"layer {layer.name}: {name} is no vector along {axis_text(target)}")
 
 
@@ -365,11 +366,19 @@ def _check_kind(layer: Layer, source: Axis, target: Axis) -> None:
         raise ValueError(f"layer {layer.name}: a batch_norm has {', '.join(sorted(BATCH_NORM_ROLES))}")
 
 
-def _lies_along(axes: tuple[Axis, ...], part: tuple[int, ...], site: Axis) -> bool:
-    """Whether a tensor's axes (several for one vector per expert) or a part of the last are exactly a site's."""
+def _lies_along(layer: Layer, axes: tuple[Axis, ...], site: Axis) -> bool:
+    """Whether a vector lies along a site: exactly, or repeating it (a bias of queries that share their keys' factors).
+
+    A vector for each expert has a batch axis in front.
+    """
     *batch, last = axes
-    atoms = tuple(atom for axis in batch for atom in atoms_of(axis)) + part_atoms(last, part)
-    return atoms == tuple(atoms_of(site))
+    atoms = _wide(*(atom for axis in batch for atom in atoms_of(axis)), *part_atoms(last, layer.target_part))
+    own = _wide(*atoms_of(site))
+    return atoms == own or (layer.kind in ("dense", "vector") and set(own) <= set(atoms))
+
+
+def _wide(*atoms: str) -> tuple[str, ...]:
+    return tuple(atom for atom in atoms if atom != UNIT)
 
 
 def _check_weight(layer: Layer, axes: tuple[Axis, ...], source: Axis, target: Axis) -> None:
@@ -379,13 +388,14 @@ def _check_weight(layer: Layer, axes: tuple[Axis, ...], source: Axis, target: Ax
     roles = dict(zip(layer.layout, axes, strict=True))
     batch = {atom for role, axis in zip(layer.layout, axes, strict=True) if role == "batch" for atom in atoms_of(axis)}
     writes = set(part_atoms(roles["target"], layer.target_part)) | batch
-    if not writes >= set(atoms_of(target)):
+    if not writes >= set(_wide(*atoms_of(target))):
         raise ValueError(f"layer {layer.name}: writes {axis_text(roles['target'])} to a site along {axis_text(target)}")
     if not sources:
         return
     reads = set(part_atoms(roles["source"], layer.source_part)) | batch
-    grouped = set(atoms_of(source)) - reads  # the groups of a grouped convolution stand on its target axis
-    if grouped - writes or not reads & set(atoms_of(source)):
+    read = set(_wide(*atoms_of(source)))
+    grouped = read - reads  # the groups of a grouped convolution stand on its target axis
+    if grouped - writes or (read and not reads & read):
         raise ValueError(
             f"layer {layer.name}: reads {axis_text(roles['source'])} from a site along {axis_text(source)}"
         )
