@@ -1,0 +1,208 @@
+"""From what the two passes found to a SymmetrySpec: sites and layers get their names, and every tensor its place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from wembed.symmetry.axes import Axis, Product, part_atoms, parts_of
+from wembed.symmetry.spec import (
+    SCALE_OF_ACTIVATION,
+    Atom,
+    AxisRole,
+    Layer,
+    ScaleClass,
+    Site,
+    SymmetrySpec,
+    common_scale,
+)
+from wembed.symmetry.spec import UNIT as UNIT_NAME
+from wembed.symmetry.trace.carried import UNIT, Part
+from wembed.symmetry.trace.flow import Flow, FoundLayer
+from wembed.symmetry.trace.sites import Ref
+
+UNIT_ATOM = Atom(UNIT_NAME, 1, "hidden", "one index")
+
+_Key = tuple[int, int, tuple[str, ...]]  # root, power, atoms
+
+
+@dataclass
+class _Assembly:
+    """A spec while it is put together.
+
+    Args:
+        flow: what was found.
+        tensors: tensor -> axes, those of size 1 named.
+        sites: name -> site.
+        names: what a site stands for -> its name.
+        layers: in data-flow order.
+    """
+
+    flow: Flow
+    tensors: dict[str, tuple[Axis, ...]]
+    sites: dict[str, Site] = field(default_factory=dict)
+    names: dict[_Key, str] = field(default_factory=dict)
+    layers: list[Layer] = field(default_factory=list)
+
+
+def assemble(flow: Flow) -> SymmetrySpec:
+    """The spec, of tier `traced`."""
+    tensors = {name: tuple(map(_named, axes)) for name, axes in flow.traced.tensors.items()}
+    assembly = _Assembly(flow, tensors)
+    for found in flow.layers:
+        _settle(assembly, found)
+    for found in flow.layers:
+        _add_layer(assembly, found)
+    _add_duals(assembly)
+    _add_rest(assembly)
+    atoms = {**flow.traced.atoms, UNIT_ATOM.name: UNIT_ATOM}
+    missing = dict(flow.traced.unknown)
+    notes = tuple(f"operator {name} is not known, what it touches is frozen" for name in sorted(missing))
+    return SymmetrySpec("traced", atoms, tensors, assembly.sites, tuple(assembly.layers), notes=notes)
+
+
+def _named(axis: Axis) -> Axis:
+    return UNIT_ATOM.name if axis == UNIT else axis
+
+
+def _settle(assembly: _Assembly, found: FoundLayer) -> None:
+    """Vectors can only be scaled by factors that depend on every atom that they lie along."""
+    if found.kind in ("gain", "batch_norm", "depthwise"):
+        sites = assembly.flow.sites
+        for ref in (found.source, found.target):
+            if sites.atoms(ref) != _own(assembly, found, "target"):
+                sites.limit(ref, "none")
+
+
+def _own(assembly: _Assembly, found: FoundLayer, end: AxisRole) -> tuple[str, ...]:
+    """The atoms of a layer's tensors on one end."""
+    name = found.tensors.get("weight") or next(iter(found.tensors.values()))
+    axes = assembly.flow.traced.tensors[name]
+    if not found.layout:
+        return part_atoms(axes[-1], found.target_part)
+    batch = [atom for role, axis in _roles(found, axes) if role == "batch" for atom in part_atoms(axis, ())]
+    part = found.target_part if end == "target" else found.source_part
+    inside = [atom for role, axis in _roles(found, axes) if role == end for atom in part_atoms(axis, part)]
+    return (*batch, *inside)
+
+
+def _roles(found: FoundLayer, axes: tuple[Axis, ...]) -> Iterator[tuple[AxisRole, Axis]]:
+    return zip(found.layout, axes, strict=True)
+
+
+def _add_layer(assembly: _Assembly, found: FoundLayer) -> None:
+    tensor = found.tensors.get("weight") or next(iter(found.tensors.values()))
+    path = _path(tensor, found)
+    reads: AxisRole = "source" if "source" in found.layout else "target"
+    source = _site(assembly, found, found.source, reads, f"{path}.in")
+    target = _site(assembly, found, found.target, "target", f"{path}.out")
+    assembly.layers.append(
+        Layer(
+            path,
+            found.kind,
+            source,
+            target,
+            found.tensors,
+            found.layout,
+            found.eps,
+            found.target_part,
+            found.source_part,
+        )
+    )
+
+
+def _path(tensor: str, found: FoundLayer) -> str:
+    head, _, last = tensor.rpartition(".")
+    path = head if last == "weight" else tensor
+    for mark, part in (("#", found.target_part), ("@", found.source_part)):
+        path += mark + ".".join(map(str, part)) if part else ""
+    return path
+
+
+def _site(assembly: _Assembly, found: FoundLayer, ref: Ref, end: AxisRole, name: str) -> str:
+    """The name of a site, which is made where it is met first."""
+    sites, scale = assembly.flow.sites, assembly.flow.sites.scale(ref)
+    own = _own(assembly, found, end)
+    everywhere = set(own) | set(_own(assembly, found, "target"))
+    atoms = sites.atoms(ref) if scale != "none" else sites.own_atoms(ref)
+    if scale == "none" and (not atoms or not set(atoms) <= everywhere or (found.kind != "dense" and atoms != own)):
+        atoms = own
+    root = sites.root(ref)
+    key = (root.site, root.power, atoms)
+    if key not in assembly.names:
+        while name in assembly.sites:
+            name += "'"
+        assembly.names[key] = name
+        assembly.sites[name] = _made(assembly.flow, ref, name, atoms, written=name.rstrip("'").endswith(".out"))
+    return assembly.names[key]
+
+
+def _made(flow: Flow, ref: Ref, name: str, atoms: tuple[str, ...], written: bool) -> Site:
+    activation, scale = _activation(flow, ref), flow.sites.scale(ref)
+    axis: Axis = UNIT_ATOM.name if not atoms else atoms[0] if len(atoms) == 1 else Product(atoms)
+    fixed = scale == "none" and (not written or SCALE_OF_ACTIVATION[activation] != "none")
+    slope = next((tensor for site, tensor in flow.slopes.items() if flow.sites.root(site) == flow.sites.root(ref)), "")
+    if flow.traced.tensors.get(slope) != (axis,):
+        slope = ""
+    return Site(name, axis, activation, slope, fixed, scale)
+
+
+def _activation(flow: Flow, ref: Ref) -> str:
+    """The one word for all that a value passes: an activation that lets through no more than all of them do."""
+    passes = flow.sites.passes(ref)
+    scale: ScaleClass = "linear"
+    for name in passes:
+        scale = common_scale(scale, SCALE_OF_ACTIVATION[name])
+    heads = {"scores", "attention", "bilinear"} & set(passes)
+    fitting = [name for name in passes if SCALE_OF_ACTIVATION[name] == scale]
+    if not fitting:
+        return "unknown" if passes else "identity"
+    if fitting[0] in heads and (len(heads) > 1 or flow.sites.is_skewed(ref)):
+        return "bilinear"
+    return fitting[0]
+
+
+def _add_duals(assembly: _Assembly) -> None:
+    """The key's side of a product takes the query's factors inverted."""
+    sites = assembly.flow.sites
+    for (root, power, atoms), name in assembly.names.items():
+        other = assembly.names.get((root, -power, atoms))
+        is_dual = sites.is_key(Ref(root, power)) or (power < 0 and not sites.is_key(Ref(root, -power)))
+        if other and is_dual and sites.scale(Ref(root, power)) != "none":
+            site = assembly.sites[name]
+            assembly.sites[name] = Site(name, site.axis, site.activation, site.slope, site.fixed, site.limit, other)
+
+
+def _add_rest(assembly: _Assembly) -> None:
+    """What no layer holds: layers of their own between fixed sites."""
+    held = {(name, layer.target_part) for layer in assembly.layers for name in layer.tensors.values()} | {
+        (site.slope, ()) for site in assembly.sites.values()
+    }
+    for name, axes in assembly.tensors.items():
+        for part in parts_of(axes[0]) if axes else ():
+            if (name, part) not in held and not _is_held(held, name, axes, part):
+                _add_frozen(assembly, name, axes, part)
+
+
+def _is_held(held: set[tuple[str, Part]], name: str, axes: tuple[Axis, ...], part: Part) -> bool:
+    """Whether a layer holds a tensor whose first axis is not its target."""
+    return len(axes) > 1 and any(tensor == name for tensor, _ in held)
+
+
+def _add_frozen(assembly: _Assembly, name: str, axes: tuple[Axis, ...], part: Part) -> None:
+    head, _, last = name.rpartition(".")
+    path = (head if last == "weight" else name) + ("#" + ".".join(map(str, part)) if part else "")
+    target = _fixed_site(assembly, f"{path}.at", part_atoms(axes[0], part))
+    if len(axes) == 1:
+        assembly.layers.append(Layer(path, "vector", target, target, {"vector": name}, target_part=part))
+        return
+    taps: tuple[AxisRole, ...] = ("tap",) * (len(axes) - 2)
+    for read in parts_of(axes[1]):
+        source = _fixed_site(assembly, f"{path}.from" + ".".join(map(str, read)), part_atoms(axes[1], read))
+        layout: tuple[AxisRole, ...] = ("target", "source", *taps)
+        layer = Layer(f"{path}@{read}" if read else path, "dense", source, target, {"weight": name}, layout)
+        assembly.layers.append(Layer(**{**vars(layer), "target_part": part, "source_part": read}))
+
+
+def _fixed_site(assembly: _Assembly, name: str, atoms: tuple[str, ...]) -> str:
+    axis: Axis = atoms[0] if len(atoms) == 1 else Product(atoms)
+    assembly.sites.setdefault(name, Site(name, axis, "identity", fixed=True))
+    return name
