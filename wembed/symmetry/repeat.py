@@ -109,7 +109,7 @@ class _Repetition:
     def __init__(self, found: Depths, wanted: Depths) -> None:
         self.found, self.wanted = found, wanted
         names = "|".join(re.escape(stack) for stack in sorted(found, key=len, reverse=True))
-        self.number = re.compile(rf"(?<![\w.])({names})(\d+)(?=\.|$)") if names else re.compile(r"(?!)")
+        self.number = re.compile(rf"(?<![\w.])({names})(\d+)(?!\w)") if names else re.compile(r"(?!)")
 
     def over(self, records: Iterable[tuple[str, Record]]) -> Iterator[tuple[Record, Rename]]:
         """Each record once for every wanted unit, unit by unit within a run of records of one unit."""

@@ -103,7 +103,7 @@ def resized(spec: SymmetrySpec, sizes: Sizes) -> SymmetrySpec:
     }
     tensors = {name: tuple(_without(axis, gone) for axis in axes) for name, axes in spec.tensors.items()}
     sites = {name: _resized_site(site, gone) for name, site in spec.sites.items()}
-    used = {name for axes in tensors.values() for axis in axes for name in atoms_of(axis)}
+    used = {name for axes in tensors.values() for axis in axes for name in atoms_of(axis)} | set(spec.atoms)
     if UNIT.name in used | {site.axis for site in sites.values()}:
         atoms[UNIT.name] = UNIT
     return replace(spec, atoms=atoms, tensors=tensors, sites=sites)

@@ -32,8 +32,9 @@ def _evaluate_chain(words: list[str], config: Config) -> float | None:
 
 def _term(word: str, config: Config) -> float | None:
     value = float(word) if word.replace(".", "").isdigit() else field_of(config, word)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and abs(value) < _LARGEST else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < _LARGEST else None
 
 
 _LARGEST = 1e12  # more than any size; beyond it floats would no longer be exact
@@ -50,3 +51,21 @@ def field_of(config: Config, path: str) -> object:
         else:
             return None
     return value
+
+
+def with_defaults(config: Config, defaults: Mapping[str, object]) -> dict[str, Any]:
+    """A config with the fields that it does not have, given by their paths."""
+    whole = dict(config)
+    for path, value in defaults.items():
+        head, _, rest = path.partition(".")
+        if rest:
+            inner = whole.get(head, {})
+            whole[head] = with_defaults(inner, {rest: value}) if isinstance(inner, Mapping) else inner
+        else:
+            whole.setdefault(path, value)
+    return whole
+
+
+def fields_in(rule: str) -> list[str]:
+    """The paths of the fields that a rule reads."""
+    return [word for word in rule.split(" ") if word[0].isalpha()]

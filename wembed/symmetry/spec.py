@@ -15,7 +15,7 @@ from typing import Literal
 from wembed.symmetry.axes import Axis, atoms_of, axis_size, axis_text, part_atoms, part_count, parts_of
 
 Tier = Literal["traced", "family", "given", "inferred"]
-AtomKind = Literal["input", "output", "hidden", "spatial"]
+AtomKind = Literal["input", "output", "hidden", "spatial", "head", "head_dim", "expert", "vocabulary"]
 ScaleClass = Literal["linear", "rotary", "real", "positive", "sign", "none"]
 LayerKind = Literal["dense", "depthwise", "gain", "batch_norm", "vector"]
 AxisRole = Literal["target", "source", "tap", "batch"]

@@ -59,7 +59,8 @@ def deepen(spec: SymmetrySpec, shapes: Shapes) -> SymmetrySpec:
     if missing:
         raise ValueError(f"tensor {missing[0]} of the repeated layers is not there")
     heads = {atom.name: atom.size for atom in deep.atoms.values() if atom.kind == "head"}
-    return resized(deep, deep.sizes | solved_sizes(deep.tensors, shapes, heads))
+    solved = solved_sizes(deep.tensors, shapes, heads)
+    return resized(deep, solved_sizes(deep.tensors, shapes, deep.sizes | solved))
 
 
 def sizes_by_rule(template: Template, spec: SymmetrySpec, config: Config) -> dict[str, int]:
@@ -76,7 +77,7 @@ def _by_rule(template: Template, atom: str, config: Config) -> int | None:
 def pattern_of(name: str, stacks: Mapping[str, object]) -> str:
     """A name with `#` in place of the number of its unit."""
     for stack in stacks:
-        name = re.sub(rf"(?<![\w.]){re.escape(stack)}\d+(?=\.|$)", lambda _, stack=stack: f"{stack}#", name)
+        name = re.sub(rf"(?<![\w.])({re.escape(stack)})\d+(?!\w)", r"\1#", name)
     return name
 
 

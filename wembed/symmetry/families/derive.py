@@ -1,0 +1,153 @@
+"""From traced specs to a template with rules: what of its config each depth and each size is.
+
+Two networks of other widths and depths are traced; a rule has to give the right number for both.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from wembed.symmetry.repeat import stacks_of
+from wembed.symmetry.rules import Config, evaluate
+from wembed.symmetry.spec import SymmetrySpec
+from wembed.symmetry.templates import Template, pattern_of
+
+# What transformers takes where a field is not there.
+_INSTEAD: Mapping[str, str] = {
+    "num_key_value_heads": "num_attention_heads",
+    "head_dim": "hidden_size / num_attention_heads",
+}
+_FACTORS = (2, 3, 4, 8)
+
+# Flags and names of a config that say nothing about the function of the weights.
+_NO_SWITCHES = frozenset({
+    "_attn_implementation", "_experts_implementation", "_name_or_path", "_output_attentions", "apply_spec_augment",
+    "architectures", "attention_dropout", "attention_types", "attn_implementation", "begin_suppress_tokens",
+    "bos_token_id", "chunk_size_feed_forward", "classifier_dropout", "cls_token_id", "ctc_loss_reduction",
+    "ctc_zero_infinity", "decoder_start_token_id", "depths", "do_sample", "dtype", "eos_token_id",
+    "experts_implementation", "force_bos_token_to_be_generated", "forced_bos_token_id", "forced_eos_token_id",
+    "gradient_checkpointing", "hidden_dropout", "id2label", "initializer_factor", "is_decoder",
+    "is_encoder_decoder", "label2id", "layer_norm_eps", "layer_types", "mask_token_id", "model_type",
+    "name_or_path", "out_features", "out_indices", "output_attentions", "output_hidden_states", "output_past",
+    "pad_token_id", "problem_type", "reset_params", "return_dict", "return_dict_in_generate", "rope_parameters",
+    "rope_scaling", "scale_embedding", "sep_token_id", "sliding_window", "stage_names", "summary_activation",
+    "summary_proj_to_labels", "summary_type", "summary_use_proj", "suppress_tokens", "task_specific_params",
+    "tie_encoder_decoder", "tokenizer_class", "torch_dtype", "transformers_version", "use_cache",
+    "use_masked_image", "use_mems_eval", "use_mems_train", "use_sliding_window",
+})  # fmt: skip
+
+# How the numbers of a config end that are no sizes.
+_NO_SIZES = ("_id", "_std", "_eps", "_range", "dropout", "_prob", "_drop")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A traced network.
+
+    Args:
+        spec: its spec.
+        config: its config.
+    """
+
+    spec: SymmetrySpec
+    config: Config
+
+
+def derived_template(small: Example, wide: Example) -> Template:
+    """The template of two networks of one architecture.
+
+    Raises:
+        ValueError: where they are not one template at two sizes.
+    """
+    stacks, others = stacks_of(small.spec.tensors), stacks_of(wide.spec.tensors)
+    depths = {
+        stack: next(_rules(depth, others.get(stack, 0), small.config, wide.config), "")
+        for stack, depth in stacks.items()
+    }
+    template = Template(small.spec, depths, _size_rules(small, wide, stacks))
+    return template
+
+
+def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dict[str, str]:
+    """A rule for every pattern of atoms, as far as the configs give one."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name, atom in small.spec.atoms.items():
+        other = wide.spec.atoms.get(name)
+        if other is not None and name != "unit":
+            found.setdefault(pattern_of(name, stacks), []).append((atom.size, other.size))
+    rules = {}
+    for pattern, sizes in found.items():
+        first = next(_rules(*sizes[0], small.config, wide.config), "")
+        if first and len(set(sizes)) == 1:
+            rules[pattern] = first
+    return rules
+
+
+def _rules(size: int, other: int, config: Config, other_config: Config) -> Iterator[str]:
+    """The rules that give one size for one config and another for the other, the simplest first."""
+    fields = {path: value for path, value in numbers_of(config).items() if path in numbers_of(other_config)}
+    for rule in _candidates(fields):
+        if evaluate(rule, config) == size and evaluate(rule, other_config) == other:
+            yield _with_fallback(rule)
+    if size == other and size > 1:
+        yield str(size)
+
+
+def _candidates(fields: Mapping[str, float]) -> Iterator[str]:
+    names = sorted(fields, key=lambda name: (name.count("."), name.startswith("num_labels"), len(name), name))
+    yield from names
+    yield from (f"{a} / {b}" for a, b in permutations(names, 2) if fields[b] > 1)
+    yield from (f"{a} / {k}" for a in names for k in _FACTORS)
+    yield from (f"{a} * {k}" for a in names for k in _FACTORS)
+    for a, b in permutations(names, 2):
+        yield from (f"{a} / {b} / {k}" for k in _FACTORS if fields[b] > 1)
+    for a, b in permutations(names, 2):
+        yield from (f"{a} * {b} / {k}" for k in (1, *_FACTORS))
+
+
+def _with_fallback(rule: str) -> str:
+    """A rule, and what it is where a field is not there."""
+    for field, instead in _INSTEAD.items():
+        head, _, last = rule.rpartition(".")
+        if last == field:
+            path = f"{head}." if head else ""
+            return f"{rule} | " + " ".join(
+                f"{path}{word}" if word[0].isalpha() else word for word in instead.split(" ")
+            )
+        if f" {field} " in f" {rule} " and rule != field:
+            return f"{rule} | {' '.join(instead if word == field else word for word in rule.split(' '))}"
+    return rule
+
+
+def numbers_of(value: Any, path: str = "") -> dict[str, float]:  # parsed JSON
+    """The numbers of a config by their paths, those of shapes and depths only."""
+    found: dict[str, float] = {}
+    for key, inner in _items(value):
+        if isinstance(inner, Mapping | list | tuple):
+            found |= numbers_of(inner, f"{path}{key}.")
+        elif isinstance(inner, int | float) and not isinstance(inner, bool) and not key.endswith(_NO_SIZES):
+            found[f"{path}{key}"] = inner
+    return {path: number for path, number in found.items() if 0 < number < 1e9}
+
+
+def switches_of(config: Config, activation: str) -> dict[str, object]:
+    """The flags and names of a config that may change the function, by their paths."""
+    found: dict[str, object] = {}
+    for path, value in _leaves(config):
+        if path != activation and not set(path.split(".")) & _NO_SWITCHES and isinstance(value, bool | str):
+            found[path] = value
+    return found
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    for key, inner in _items(value):
+        if isinstance(inner, Mapping | list | tuple):
+            yield from _leaves(inner, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", inner
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    yield from ((str(key), inner) for key, inner in items)

@@ -1,0 +1,150 @@
+"""What each family is made from: small networks of two widths and depths, and further ones that the template must give.
+
+All sizes of a network differ from each other, so that none is taken for another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Config = Mapping[str, Any]  # fields of a transformers config
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a family of transformers is made.
+
+    Args:
+        model_type: in transformers.
+        small: the config that is stored.
+        wide: another depth and width, from which the rules are told.
+        more: further ones, for which the template must give what tracing gives.
+        variants: the classes, each with the fields that differ for it.
+        activation: the field that names the activation function, or "".
+        functions: its values, the usual one first.
+        prefix: what the body's names begin with beside a head.
+        heads: classes that end in what a head reads.
+    """
+
+    model_type: str
+    small: Config
+    wide: Config
+    more: tuple[Config, ...]
+    variants: tuple[tuple[str, Config], ...]
+    activation: str = ""
+    functions: tuple[str, ...] = ()
+    prefix: str = ""
+    heads: tuple[str, ...] = ()
+
+
+TEXT_FUNCTIONS = ("gelu", "relu", "gelu_new", "silu")
+GATED_FUNCTIONS = ("silu", "gelu", "gelu_pytorch_tanh", "relu")
+TIED, UNTIED = {"tie_word_embeddings": True}, {"tie_word_embeddings": False}
+
+_BERT_SMALL = {
+    "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "intermediate_size": 26, "vocab_size": 37,
+    "max_position_embeddings": 23, "type_vocab_size": 2, "pad_token_id": 0, "num_labels": 6,
+}  # fmt: skip
+_BERT_WIDE = {
+    "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "intermediate_size": 58, "vocab_size": 61,
+    "max_position_embeddings": 29, "type_vocab_size": 3, "pad_token_id": 0, "num_labels": 7,
+}  # fmt: skip
+_ONE, _TWO = {"num_hidden_layers": 1}, {"num_hidden_layers": 2}
+
+
+def _bert(name: str, prefix: str) -> tuple[tuple[str, Config], ...]:
+    return (
+        (f"{prefix}ForMaskedLM", TIED),
+        (f"{prefix}ForMaskedLM", UNTIED),
+        (f"{prefix}ForSequenceClassification", {}),
+        (f"{prefix}ForTokenClassification", {}),
+        (f"{prefix}ForQuestionAnswering", {"num_labels": 2}),
+        (name, {}),
+    )
+
+
+_LLAMA_SMALL = {
+    "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 14, "hidden_size": 22,
+    "intermediate_size": 26, "vocab_size": 37, "max_position_embeddings": 64, "num_labels": 9,
+}  # fmt: skip
+_LLAMA_WIDE = {
+    "num_hidden_layers": 7, "num_attention_heads": 12, "num_key_value_heads": 3, "head_dim": 16, "hidden_size": 34,
+    "intermediate_size": 46, "vocab_size": 53, "max_position_embeddings": 64, "num_labels": 11,
+}  # fmt: skip
+_LLAMA_MORE = (
+    {**_LLAMA_SMALL, "num_hidden_layers": 1},
+    {**_LLAMA_SMALL, "num_hidden_layers": 2},
+    {**_LLAMA_SMALL, "num_key_value_heads": 6, "num_hidden_layers": 3},
+    {**_LLAMA_SMALL, "num_key_value_heads": 1, "num_hidden_layers": 3},
+)
+
+
+def _decoder(stem: str) -> tuple[tuple[str, Config], ...]:
+    return (
+        (f"{stem}ForCausalLM", UNTIED),
+        (f"{stem}ForCausalLM", TIED),
+        (f"{stem}ForSequenceClassification", {}),
+        (f"{stem}Model", {}),
+    )
+
+
+def _llama_like(model_type: str, stem: str, functions: tuple[str, ...] = GATED_FUNCTIONS) -> Recipe:
+    return Recipe(
+        model_type=model_type,
+        small=_LLAMA_SMALL,
+        wide=_LLAMA_WIDE,
+        more=_LLAMA_MORE,
+        variants=_decoder(stem),
+        activation="hidden_act",
+        functions=functions,
+        prefix="model.",
+        heads=(f"{stem}Model",),
+    )
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "bert": Recipe(
+        model_type="bert",
+        small=_BERT_SMALL,
+        wide=_BERT_WIDE,
+        more=(_BERT_SMALL | _ONE, _BERT_SMALL | _TWO),
+        variants=(("BertForPreTraining", TIED), *_bert("BertModel", "Bert")),
+        activation="hidden_act",
+        functions=TEXT_FUNCTIONS,
+        prefix="bert.",
+        heads=("BertModel",),
+    ),
+    "distilbert": Recipe(
+        model_type="distilbert",
+        small={"n_layers": 5, "n_heads": 3, "dim": 21, "hidden_dim": 26, "vocab_size": 37,
+               "max_position_embeddings": 23, "num_labels": 6},
+        wide={"n_layers": 6, "n_heads": 4, "dim": 44, "hidden_dim": 58, "vocab_size": 61,
+              "max_position_embeddings": 29, "num_labels": 7},
+        more=({"n_layers": 1, "n_heads": 3, "dim": 21, "hidden_dim": 26, "vocab_size": 37,
+               "max_position_embeddings": 23, "num_labels": 6},),
+        variants=_bert("DistilBertModel", "DistilBert"),
+        activation="activation",
+        functions=("gelu", "relu"),
+        prefix="distilbert.",
+        heads=("DistilBertModel",),
+    ),
+    "gpt2": Recipe(
+        model_type="gpt2",
+        small={"n_layer": 5, "n_head": 3, "n_embd": 21, "n_inner": 26, "vocab_size": 37, "n_positions": 23,
+               "num_labels": 6},
+        wide={"n_layer": 6, "n_head": 4, "n_embd": 44, "n_inner": 58, "vocab_size": 61, "n_positions": 29,
+              "num_labels": 7},
+        more=({"n_layer": 1, "n_head": 3, "n_embd": 21, "n_inner": 26, "vocab_size": 37, "n_positions": 23},
+              {"n_layer": 2, "n_head": 3, "n_embd": 21, "vocab_size": 37, "n_positions": 23}),
+        variants=(("GPT2LMHeadModel", TIED), ("GPT2LMHeadModel", UNTIED), ("GPT2ForSequenceClassification", {}),
+                  ("GPT2Model", {})),
+        activation="activation_function",
+        functions=("gelu_new", "gelu", "relu", "silu"),
+        prefix="transformer.",
+        heads=("GPT2Model",),
+    ),
+    "llama": _llama_like("llama", "Llama"),
+    "qwen2": _llama_like("qwen2", "Qwen2"),
+    "mistral": _llama_like("mistral", "Mistral"),
+    "qwen3": _llama_like("qwen3", "Qwen3"),
+}  # fmt: skip
