@@ -1,157 +1,233 @@
-"""Acting on weights with a spec's symmetry group: permutations of atoms, scales of sites.
+"""Acting on weights with a spec's symmetry group: permutations of atoms, scales of sites, and what heads allow.
 
-An Action is a group element: `invert` and `compose` follow the group's laws, `apply_action` carries it out on tensors
-and leaves the network's function unchanged. A scale s multiplies what writes a site and divides what reads it; a batch
-norm takes it in its weight, bias and running mean, never in its running variance, since eps does not scale.
+An Action is a group element: `apply_action` carries it out on tensors and leaves the network's function unchanged. A
+scale s multiplies what writes a site and divides what reads it; a batch norm takes it in its weight, bias and running
+mean, never in its running variance, since eps does not scale. `invert` and `compose` follow the group's laws for
+permutations and scales.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.symmetry.axes import gather_index, spread
-from wembed.symmetry.spec import Layer, ScaleClass, Site, SymmetrySpec
-
-_LOG_SCALE_SPREAD = 0.5  # standard deviation of the random log-scales
+from wembed.symmetry.axes import atoms_of
+from wembed.symmetry.cells import Cell, Side, laid_out, multiplied
+from wembed.symmetry.shuffle import old_index, shuffled
+from wembed.symmetry.sides import duals_of, faces, halves
+from wembed.symmetry.spec import Layer, SymmetrySpec
+from wembed.symmetry.stacks import stacked_reader, stored_parts
 
 Read = Callable[[str], NDArray[np.generic]]
+Factors = NDArray[np.float64]  # [N], or matrices [P, d, d]
+Step = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Action:
-    """An element of a spec's symmetry group: first scale, then permute. What is not named stays as it is.
+    """An element of a spec's symmetry group: shift, then scale, mix and turn, then permute.
+
+    What is not named stays as it is. Sites with a dual are not named, they take the inverse of that one's factors.
 
     Args:
-        permutations: atom -> index [n] with new = old[index].
-        scales: site -> factors [n] by old index.
+        permutations: atom -> index [n] with new = old[index]; for an atom that is under another one such index for each
+            of that one's old indices, [parents, n], if they differ.
+        scales: site -> factors [N] by old index.
+        mixes: site -> matrices [P, d, d] along its last atom, one for each index of the others together.
+        turns: site -> complex factors [N]; real and imaginary parts are what the two halves of a head say.
+        shifts: site -> what is added to its bias, [N]; values' readers take it back, keys' need not.
     """
 
     permutations: Mapping[str, NDArray[np.intp]]
     scales: Mapping[str, NDArray[np.float64]]
-
-
-def random_action(
-    spec: SymmetrySpec, generator: np.random.Generator, rescale: bool = False, powers_of_two: bool = False
-) -> Action:
-    """A random element: a uniform permutation of every free atom and, with `rescale`, a random scale of every site.
-
-    Args:
-        spec: whose group.
-        generator: the source of randomness.
-        rescale: whether to draw scales where a site's class allows them.
-        powers_of_two: round scales so that they are exact in bf16 and fp16.
-    """
-    permutations = {a.name: generator.permutation(a.size) for a in spec.atoms.values() if not a.frozen}
-    scales = {}
-    for site in spec.sites.values() if rescale else ():
-        if site.scale != "none":
-            scales[site.name] = _random_scale(site.scale, spec.size_of(site.axis), generator, powers_of_two)
-    return Action(permutations, scales)
-
-
-def _random_scale(
-    scale: ScaleClass, size: int, generator: np.random.Generator, powers_of_two: bool
-) -> NDArray[np.float64]:
-    logs = generator.normal(0.0, _LOG_SCALE_SPREAD, size)
-    signs: NDArray[np.float64] = generator.choice(np.array([-1.0, 1.0]), size)
-    magnitude: NDArray[np.float64] = np.exp2(np.round(logs / np.log(2.0))) if powers_of_two else np.exp(logs)
-    match scale:
-        case "positive":
-            return magnitude
-        case "real":
-            return magnitude * signs
-        case _:
-            return signs
+    mixes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    turns: Mapping[str, NDArray[np.complex128]] = field(default_factory=dict)
+    shifts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def invert(action: Action, spec: SymmetrySpec) -> Action:
-    """The action that undoes another."""
-    permutations = {name: np.argsort(index) for name, index in action.permutations.items()}
+    """The action that undoes another, which permutes and scales only."""
+    _check_plain(action)
     scales = {}
     for name, factors in action.scales.items():
-        scales[name] = 1.0 / factors[gather_index(spec.sites[name].axis, action.permutations, spec.sizes)]
+        scales[name] = 1.0 / factors[old_index(spec.sites[name].axis, action.permutations, spec)]
+    permutations = {name: _inverse(name, action, spec) for name in action.permutations}
     return Action(permutations, scales)
 
 
 def compose(second: Action, first: Action, spec: SymmetrySpec) -> Action:
-    """The action that does `first`, then `second`."""
-    permutations = dict(second.permutations) | dict(first.permutations)
-    for name in second.permutations.keys() & first.permutations.keys():
-        permutations[name] = first.permutations[name][second.permutations[name]]
+    """The action that does `first`, then `second`, both of which permute and scale only."""
+    _check_plain(first)
+    _check_plain(second)
+    names = dict.fromkeys([*first.permutations, *second.permutations])
+    permutations = {name: _composed(name, second, first, spec) for name in names}
     scales = dict(first.scales)
     for name, factors in second.scales.items():
-        index = gather_index(spec.sites[name].axis, first.permutations, spec.sizes)
+        index = old_index(spec.sites[name].axis, first.permutations, spec)
         by_old_index = np.empty_like(factors)
         by_old_index[index] = factors
         scales[name] = scales[name] * by_old_index if name in scales else by_old_index
     return Action(permutations, scales)
 
 
+def _check_plain(action: Action) -> None:
+    if action.mixes or action.turns or action.shifts:
+        raise ValueError("only permutations and scales can be inverted and composed")
+
+
+def _inverse(name: str, action: Action, spec: SymmetrySpec) -> NDArray[np.intp]:
+    index = action.permutations[name]
+    if index.ndim == 1:
+        return np.argsort(index)
+    # By the parent's old index, which to the inverse is this action's new one.
+    parents = action.permutations.get(spec.atoms[name].under, np.arange(len(index), dtype=np.intp))
+    return np.argsort(index[parents], axis=1)
+
+
+def _composed(name: str, second: Action, first: Action, spec: SymmetrySpec) -> NDArray[np.intp]:
+    one, other = first.permutations.get(name), second.permutations.get(name)
+    if other is None:
+        return first.permutations[name]
+    parents = first.permutations.get(spec.atoms[name].under)
+    if other.ndim == 2 and parents is not None:
+        other = other[np.argsort(parents)]
+    if one is None:
+        return other
+    if one.ndim == other.ndim == 1:
+        return one[other]
+    rows = len(one if one.ndim == 2 else other)
+    one, other = (np.broadcast_to(index, (rows, index.shape[-1])) for index in (one, other))
+    return np.take_along_axis(one, other, axis=1)
+
+
 def apply_action(action: Action, spec: SymmetrySpec, read: Read) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The tensors of the same function after an action, one at a time, in the spec's order.
+    """The tensors of the same function after an action, one at a time, in the spec's order, named as in the file.
 
     Args:
         action: what to do.
         spec: the spec that it belongs to.
-        read: gives a tensor's array by name; scaled tensors come back as float64, others in their own dtype.
+        read: gives a tensor's array by its name in the file; what is multiplied or added to comes back as float64,
+            others in their own dtype.
     """
-    factors = _factors(action, spec)
+    read = stacked_reader(spec, read)
+    steps = _steps(action, spec, read)
     for name, axes in spec.tensors.items():
         values = read(name)
-        for axis, factor in factors.get(name, {}).items():
-            shape = [1] * values.ndim
-            shape[axis] = -1
-            values = values.astype(np.float64) * factor.reshape(shape)
-        for axis, expression in enumerate(axes):
-            if values.shape[axis] > 1:
-                values = values.take(gather_index(expression, action.permutations, spec.sizes), axis=axis)
-        yield name, values
+        if name in steps:
+            changed = values.astype(np.float64)
+            for step in steps[name]:
+                changed = step(changed)
+            values = changed
+        yield from stored_parts(spec, name, shuffled(values, axes, action.permutations, spec))
 
 
-def _factors(action: Action, spec: SymmetrySpec) -> dict[str, dict[int, NDArray[np.float64]]]:
-    """For every scaled tensor: axis number -> factors along that axis."""
-    found: dict[str, dict[int, NDArray[np.float64]]] = {}
+def _steps(action: Action, spec: SymmetrySpec, read: Read) -> dict[str, list[Step]]:
+    """What is to be done to each tensor before it is permuted, in order."""
+    steps: dict[str, list[Step]] = defaultdict(list)
+    for site, shift in action.shifts.items():
+        for name, step in _shift_steps(spec, site, shift, read):
+            steps[name].append(step)
+    factors = _with_duals({**action.scales, **action.mixes}, spec)
     for layer in spec.layers:
-        source, target = spec.sites[layer.source], spec.sites[layer.target]
-        up, down = action.scales.get(target.name), action.scales.get(source.name)
-        if layer.kind == "dense":
-            _dense_factors(found, spec, layer, source, up, down)
-        elif layer.kind == "batch_norm":
-            _norm_factors(found, layer, up, down)
-    return found
+        for role, side, own in _roles(layer, factors):
+            cell = Cell.of(spec, layer, role)
+            places = cell.places(_atoms(spec, layer.target if side == "target" else layer.source), side)
+            steps[layer.tensors[role]].append(_multiply(cell, own, places))
+    for site, turn in action.turns.items():
+        duals = {dual: 1.0 / turn.conj() for dual in duals_of(spec, site)}
+        for target, own_turn in {site: turn, **duals}.items():
+            for name, step in _turn_steps(spec, target, own_turn):
+                steps[name].append(step)
+    return steps
 
 
-def _dense_factors(
-    found: dict[str, dict[int, NDArray[np.float64]]],
-    spec: SymmetrySpec,
-    layer: Layer,
-    source: Site,
-    up: NDArray[np.float64] | None,
-    down: NDArray[np.float64] | None,
-) -> None:
-    weight = layer.tensors["weight"]
-    if up is not None:
-        found.setdefault(weight, {})[layer.layout.index("target")] = up
-        if "bias" in layer.tensors:
-            found[layer.tensors["bias"]] = {0: up}
-    if down is not None:
-        axis = layer.layout.index("source")
-        inverse = spread(spec.tensors[weight][axis], source.axis, 1.0 / down, spec.sizes)
-        found.setdefault(weight, {})[axis] = inverse
+def _with_duals(factors: Mapping[str, Factors], spec: SymmetrySpec) -> dict[str, Factors]:
+    """All sites that change, their duals too."""
+    duals = {site.name: flipped(factors[site.dual]) for site in spec.sites.values() if site.dual in factors}
+    return {**factors, **duals}
 
 
-def _norm_factors(
-    found: dict[str, dict[int, NDArray[np.float64]]],
-    layer: Layer,
-    up: NDArray[np.float64] | None,
-    down: NDArray[np.float64] | None,
-) -> None:
-    gain = (1.0 if up is None else up) / (1.0 if down is None else down)
-    if np.ndim(gain):
-        found[layer.tensors["weight"]] = {0: np.asarray(gain)}
-    if up is not None:
-        found[layer.tensors["bias"]] = {0: up}
-    if down is not None:
-        found[layer.tensors["running_mean"]] = {0: down}
+def _atoms(spec: SymmetrySpec, site: str) -> tuple[str, ...]:
+    return tuple(atoms_of(spec.sites[site].axis))
+
+
+def flipped(factors: Factors) -> Factors:
+    """What a site's dual, or what reads the site, is multiplied by."""
+    if factors.ndim == 3:
+        return np.asarray(np.linalg.inv(factors).transpose(0, 2, 1), dtype=np.float64)
+    return 1.0 / factors
+
+
+def _roles(layer: Layer, factors: Mapping[str, Factors]) -> Iterator[tuple[str, Side, Factors]]:
+    """The tensors of a layer that its sites' factors change: role, side, factors."""
+    up, down = factors.get(layer.target), factors.get(layer.source)
+    if layer.kind == "vector":
+        return
+    for role in layer.tensors:
+        if up is not None and role in ("weight", "bias"):
+            yield role, "target", up
+        if down is not None and role == "weight":
+            yield role, "source", flipped(down)
+        if down is not None and role == "running_mean":
+            yield role, "source", down
+
+
+def _multiply(cell: Cell, factors: Factors, places: tuple[int, ...]) -> Step:
+    def step(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return cell.put(values, multiplied(cell.take(values), factors, places))
+
+    return step
+
+
+def _turn_steps(spec: SymmetrySpec, site: str, turn: NDArray[np.complex128]) -> Iterator[tuple[str, Step]]:
+    """Tensor and step for all pairs of halves that write a site."""
+    atoms = _atoms(spec, site)
+    for pair in halves(spec, site):
+        for role, name in pair[0].tensors.items():
+            real, imaginary = (Cell.of(spec, half, role) for half in pair)
+            yield name, _turned(real, imaginary, turn, real.places(atoms, "target"))
+
+
+def _turned(real: Cell, imaginary: Cell, turn: NDArray[np.complex128], places: tuple[int, ...]) -> Step:
+    def step(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        new = (real.take(values) + 1j * imaginary.take(values)) * laid_out(turn, real.shape, places)
+        return imaginary.put(real.put(values, new.real), new.imag)
+
+    return step
+
+
+def _shift_steps(spec: SymmetrySpec, site: str, shift: NDArray[np.float64], read: Read) -> Iterator[tuple[str, Step]]:
+    """Tensor and step for the bias that a shift goes into and, of values, those that it is taken from."""
+    atoms = _atoms(spec, site)
+    beside = list(faces(spec, site))
+    for layer in [layer for layer, side in beside if side == "target" and "bias" in layer.tensors][:1]:
+        cell = Cell.of(spec, layer, "bias")
+        yield layer.tensors["bias"], _add(cell, laid_out(shift, cell.shape, cell.places(atoms, "target")))
+    for layer, side in beside:
+        if side == "source":
+            yield layer.tensors["bias"], _take_back(spec, layer, shift, read)
+
+
+def _add(cell: Cell, shift: NDArray[np.float64]) -> Step:
+    def step(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return cell.put(values, cell.take(values) + shift)
+
+    return step
+
+
+def _take_back(spec: SymmetrySpec, layer: Layer, shift: NDArray[np.float64], read: Read) -> Step:
+    """A reader's bias less what its weight makes of a shift of its source."""
+    weight, bias = Cell.of(spec, layer, "weight"), Cell.of(spec, layer, "bias")
+    places = weight.places(_atoms(spec, layer.source), "source")
+    kept = list(weight.places(bias.atoms, "target"))
+    summed = tuple(axis for axis in range(len(weight.atoms)) if axis not in kept)
+
+    def step(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        seen = weight.take(read(layer.tensors["weight"]).astype(np.float64))
+        made = (seen * laid_out(shift, weight.shape, places)).sum(summed)  # axes in the weight's order
+        order = np.argsort(np.argsort(kept))
+        return bias.put(values, bias.take(values) - made.transpose(order))
+
+    return step

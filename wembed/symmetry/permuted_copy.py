@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint, write_safetensors
 from wembed.errors import UsageError, WembedError
-from wembed.symmetry.act import Action, apply_action, random_action
+from wembed.symmetry.act import Action, apply_action
 from wembed.symmetry.find import spec_metadata
+from wembed.symmetry.random_actions import random_action
 from wembed.symmetry.spec import SymmetrySpec
 
 _HALF = ("BF16", "F16")  # only powers of two scale these exactly
