@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import Plan, random_weights, spec_of
 
 from wembed.errors import NotFoundError, WembedError
 from wembed.symmetry import Atom, Layer, Site, SymmetrySpec, load_spec, save_spec
+from wembed.symmetry.axes import Axis, Product, Sum, axis_from_json, axis_size
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 
 
@@ -243,3 +246,200 @@ def test_spec_that_cannot_be_written_says_why(spec, tmp_path):
 def test_layer_name_is_kept(spec):
     assert [layer.name for layer in spec.layers] == ["0", "2", "3", "5", "6"]
     assert all(isinstance(layer, Layer) for layer in spec.layers)
+
+
+def heads(**changes) -> SymmetrySpec:
+    """A fused q|k|v with two query heads for each of two key heads, and an output matrix; parts may be changed."""
+    atoms = [Atom("stream", 8, "input", "model input"), Atom("kv", 2, "hidden"), Atom("rep", 2, "hidden", "", "kv")]
+    atoms += [Atom("d", 3, "hidden", "", "kv"), Atom("v", 3, "hidden", "", "kv")]
+    queries, keys, values = Product(("kv", "rep", "d")), Product(("kv", "d")), Product(("kv", "v"))
+    sites = [Site("stream", "stream", fixed=True), Site("q", keys, "scores"), Site("k", keys, "scores", dual="q")]
+    sites += [Site("v", values, "attention"), Site("out", "stream", fixed=True)]
+    layers = tuple(
+        Layer(name, "dense", "stream", name, {"weight": "qkv"}, ("target", "source"), target_part=(part,))
+        for part, name in enumerate("qkv")
+    )
+    parts = {
+        "tier": "given",
+        "atoms": {atom.name: atom for atom in atoms},
+        "tensors": {"qkv": (Sum((queries, keys, values)), "stream"), "o": ("stream", Product(("kv", "rep", "v")))},
+        "sites": {site.name: site for site in sites},
+        "layers": (*layers, Layer("o", "dense", "v", "out", {"weight": "o"}, ("target", "source"))),
+    }
+    return SymmetrySpec(**(parts | changes))
+
+
+def with_atom(name: str, **changes) -> dict[str, Atom]:
+    return heads().atoms | {name: replace(heads().atoms[name], **changes)}
+
+
+def with_site(name: str, **changes) -> dict[str, Site]:
+    return heads().sites | {name: replace(heads().sites[name], **changes)}
+
+
+def test_heads_survive_the_round_trip():
+    assert spec_from_json(json.loads(json.dumps(spec_to_json(heads())))) == heads()
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (with_atom("d", under="ghost"), "atom d is under 'ghost', which is not there"),
+        (with_atom("kv", under="kv"), "atom kv is under kv, which is under kv itself"),
+        (with_atom("kv", under="d"), "atom kv is under d, which is under kv itself"),
+        (with_atom("d", under="rep"), "atom d is under rep, which is under kv itself"),
+    ],
+)
+def test_atoms_above_each_other_are_refused(atoms, message):
+    with pytest.raises(ValueError, match=message):
+        heads(atoms=atoms)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        ("d",),  # a norm's gain for all heads
+        (Sum((Product(("kv", "d")), "d")),),
+        (Sum(("kv", "stream")), "d"),
+        ("kv", "kv", "d"),
+        (Product(("kv", "kv", "d")),),
+    ],
+)
+def test_atom_that_stands_without_the_one_above_it_is_refused(axes):
+    """What is permuted by head needs one head beside it, wherever it stands."""
+    with pytest.raises(ValueError, match=r"tensor x holds atom d without kv, which it is under"):
+        heads(tensors=heads().tensors | {"x": axes})
+
+
+@pytest.mark.parametrize(
+    "axes", [(Product(("kv", "d")),), ("kv", "d"), ("kv", Sum(("d", "d"))), (Product(("kv", "d")),) * 2]
+)
+def test_atom_that_stands_with_the_one_above_it_is_accepted(axes):
+    heads(tensors=heads().tensors | {"x": axes})
+
+
+def test_frozen_atom_may_stand_without_the_one_above_it():
+    heads(tensors=heads().tensors | {"x": ("d",)}, atoms=with_atom("d", frozen="rotary"))
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        (with_site("k", dual="k"), "site k: its dual 'k' is no site of its own"),
+        (with_site("q", dual="k"), "its dual '[qk]' is no site of its own"),
+        (with_site("k", dual="ghost"), "site k: its dual 'ghost' is no site of its own"),
+        (with_site("k", dual="v"), "site k and its dual v lie along different axes"),
+        (with_site("k", activation="rotary"), "site k and its dual q allow different factors"),
+        (with_site("q", fixed=True), "site k and its dual q allow different factors"),
+    ],
+)
+def test_duals_that_do_not_fit_are_refused(sites, message):
+    with pytest.raises(ValueError, match=message):
+        heads(sites=sites)
+
+
+@pytest.mark.parametrize("part", [(), (3,), (-1,), (0, 0), (10**30,)])
+def test_part_that_is_not_there_is_refused(part):
+    layers = heads().layers
+    with pytest.raises(ValueError, match=r"has no part \["):
+        heads(layers=(replace(layers[0], target_part=part), *layers[1:]))
+
+
+def test_one_part_in_two_layers_is_refused():
+    layers = heads().layers
+    with pytest.raises(ValueError, match="tensor 'qkv' stands in two layers"):
+        heads(layers=(*layers, replace(layers[0], name="again")))
+
+
+@pytest.mark.parametrize(
+    ("stacks", "message"),
+    [
+        ({"ghost": ("a", "b")}, "stack 'ghost' is no tensor of the spec"),
+        ({"e": ("a",)}, "stack 'e' has 1 members, expected one for each index of its first axis"),
+        ({"e": ("a", "a")}, "stack member 'a' stands twice in the spec"),
+        ({"e": ("a", "o")}, "stack member 'o' stands twice in the spec"),
+        ({"e": ("a", "e")}, "stack member 'e' stands twice in the spec"),
+        ({"e": ("a", "b"), "f": ("b", "c")}, "stack member 'b' stands twice in the spec"),
+    ],
+)
+def test_stacks_that_do_not_fit_are_refused(stacks, message):
+    tensors = heads().tensors | {name: ("kv", Product(("rep", "d"))) for name in "ef"}
+    with pytest.raises(ValueError, match=message):
+        heads(tensors=tensors, stacks=stacks)
+
+
+def test_scalar_is_no_stack():
+    with pytest.raises(ValueError, match="stack 'e' is no tensor of the spec"):
+        heads(tensors=heads().tensors | {"e": ()}, stacks={"e": ("a",)})
+
+
+def test_sizes_that_would_overflow_are_told_exactly():
+    sizes = {"a": 2**40, "b": 2**40, "c": 6 * pow(3, -1, 2**64), "three": 3}
+    assert axis_size(Product(("a", "b")), sizes) == 2**80
+    assert axis_size(Product(("three", "c")), sizes) != 6  # as it would be in 64 bits
+
+
+def test_axis_of_more_parts_than_can_be_listed_is_refused():
+    many = Product(tuple(Sum(("kv", "stream")) for _ in range(60)))
+    with pytest.raises(ValueError, match="tensor x has an axis of more than 4096 parts"):
+        heads(tensors=heads().tensors | {"x": (many,)})
+
+
+def test_every_cut_of_a_spec_with_heads_is_a_value_error_or_a_spec():
+    data = spec_to_json(heads(stacks={"o": tuple(f"o.{i}" for i in range(8))}))
+    data = json.loads(json.dumps(data))
+    test_every_cut_of_the_data_is_a_value_error_or_a_spec(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["kv", "qkv", "q"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data(), JSON)
+def test_any_part_replaced_by_any_json_is_a_value_error_or_a_spec(source, value):
+    """Not only leaves: whole lists and objects are replaced, or taken out."""
+    data = json.loads(json.dumps(spec_to_json(heads())))
+    inner, keys = data, []
+    while isinstance(inner, dict | list) and inner and (not keys or source.draw(st.integers(0, 3))):
+        keys.append(source.draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner)))))
+        parent, inner = inner, inner[keys[-1]]
+    if source.draw(st.booleans()):
+        parent[keys[-1]] = value
+    else:
+        del parent[keys[-1]]
+    try:
+        spec = spec_from_json(data)
+    except ValueError:
+        return
+    assert spec_from_json(spec_to_json(spec)) == spec
+
+
+AXES = st.recursive(
+    st.sampled_from(["kv", "rep", "d"]).map(lambda name: name),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3)
+        .map(tuple)
+        .flatmap(lambda parts: st.sampled_from([Product(parts), Sum(parts)]))
+    ),
+    max_leaves=8,
+)
+
+
+@given(AXES)
+def test_any_axis_survives_the_round_trip_or_is_too_deep(axis):
+    from wembed.symmetry.axes import axis_to_json
+
+    try:
+        assert axis_from_json(json.loads(json.dumps(axis_to_json(axis)))) == axis
+    except ValueError as error:
+        assert "nested more than 8 deep" in str(error)
+        assert depth(axis) > 8
+
+
+def depth(axis: Axis) -> int:
+    if isinstance(axis, str):
+        return 0
+    return 1 + max(map(depth, axis.factors if isinstance(axis, Product) else axis.terms))
