@@ -1,4 +1,4 @@
-"""Which spec a checkpoint gets: a given one, else the one in its metadata, else one inferred from names and shapes."""
+"""Which spec a checkpoint gets: a given one, else its metadata's, its family's, or one inferred from names."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError, WembedError
+from wembed.symmetry.families import family_spec, structural_fields
 from wembed.symmetry.fit import check_fit
 from wembed.symmetry.infer import infer_spec
 from wembed.symmetry.lora import lora_spec
@@ -27,16 +28,25 @@ def find_spec(checkpoint: Checkpoint, given: SymmetrySpec | None = None) -> Symm
         CheckpointRefusedError: where a given or stored spec does not fit, naming the tensor.
     """
     if given is None and METADATA_KEY not in checkpoint.metadata:
-        return lora_spec(checkpoint) or infer_spec(_shapes(checkpoint))
+        return lora_spec(checkpoint) or _family_spec(checkpoint) or infer_spec(_shapes(checkpoint))
     spec = given or _spec_from_metadata(checkpoint)
     check_fit(spec, checkpoint)
     return spec
 
 
+def _family_spec(checkpoint: Checkpoint) -> SymmetrySpec | None:
+    try:
+        return family_spec(_shapes(checkpoint), checkpoint.config)
+    except CheckpointRefusedError as error:
+        hint = "a spec of your own goes before its family's, give it with --spec"
+        raise CheckpointRefusedError(f"{checkpoint.path}: {error.message}", hint) from error
+
+
 def structure_signature(checkpoint: Checkpoint) -> str:
     """Sixteen hex digits that checkpoints of one structure share: names, shapes, the config's structural fields."""
     shapes = sorted((name, info.shape) for name, info in checkpoint.tensors.items() if info.is_floating)
-    config = {key: checkpoint.config[key] for key in _STRUCTURAL_FIELDS if key in checkpoint.config}
+    fields = {*_STRUCTURAL_FIELDS, *structural_fields(checkpoint.config)}
+    config = {key: checkpoint.config[key] for key in fields if key in checkpoint.config}
     return hashlib.sha256(json.dumps([shapes, config], sort_keys=True).encode()).hexdigest()[:16]
 
 

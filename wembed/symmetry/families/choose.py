@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import atoms_of
 from wembed.symmetry.chains import Shapes
+from wembed.symmetry.experts import as_stored, joined
 from wembed.symmetry.families.family import Family, Variant, index, load_family
 from wembed.symmetry.families.names import family_names, renamed_spec
 from wembed.symmetry.families.shrink import freeze_rest, without
@@ -55,20 +56,26 @@ def family_spec(shapes: Shapes, config: Config) -> SymmetrySpec | None:
         CheckpointRefusedError: where config.json names the family and the shapes do not go together with it, naming
             the tensor.
     """
-    for family in _families(shapes, config):
-        names = family_names(family, shapes)
-        match = _best_match(family, frozenset(names), config) if names else None
-        if names is None or match is None:
-            continue
+    whole = joined(shapes)
+    for family in _families(whole, config):
         try:
-            spec = _sized(match, {new: shapes[old] for new, old in names.items()}, config)
+            spec = _spec_of_family(family, whole, config)
         except CheckpointRefusedError:
             if family.model_types:
                 raise
             continue
         if spec is not None:
-            return renamed_spec(spec, names)
+            return as_stored(spec, shapes)
     return None
+
+
+def _spec_of_family(family: Family, shapes: Shapes, config: Config) -> SymmetrySpec | None:
+    names = family_names(family, shapes)
+    match = _best_match(family, frozenset(names), config) if names else None
+    if not names or not match:
+        return None
+    spec = _sized(match, {new: shapes[old] for new, old in names.items()}, config)
+    return renamed_spec(spec, names) if spec else None
 
 
 def spec_of_variant(variant: Variant, shapes: Shapes, config: Config) -> SymmetrySpec | None:
@@ -99,6 +106,12 @@ def _families(shapes: Shapes, config: Config) -> Iterator[Family]:
     for name, entry in index().items():
         if kind in entry["model_types"] if kind else entry["landmarks"] and shapes.keys() >= set(entry["landmarks"]):
             yield load_family(name)
+
+
+def structural_fields(config: Config) -> frozenset[str]:
+    """The fields of a config that its family reads, or that would make it another network."""
+    kind = config.get("model_type")
+    return frozenset(field for entry in index().values() if kind in entry["model_types"] for field in entry["fields"])
 
 
 def _in_order(family: Family, config: Config) -> list[Variant]:

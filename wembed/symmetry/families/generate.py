@@ -126,8 +126,16 @@ def write_index(folder: Path, families: Iterable[Family]) -> None:
     path = folder / "index.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for family in families:
-        known[family.name] = {"model_types": list(family.model_types), "landmarks": []}
+        fields = sorted({field for variant in family.variants for field in _fields(variant)})
+        known[family.name] = {"model_types": list(family.model_types), "landmarks": [], "fields": fields}
     path.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def _fields(variant: Variant) -> Iterator[str]:
+    """The fields at the top of a config that a variant reads."""
+    rules = [*variant.template.depths.values(), *variant.template.sizes.values()]
+    paths = [path for rule in rules for path in fields_in(rule)]
+    yield from (path.partition(".")[0] for path in [*paths, *variant.switches, variant.activation] if path)
 
 
 def main(names: list[str]) -> None:
