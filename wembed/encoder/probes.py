@@ -206,10 +206,10 @@ def tasks_of(batches: Sequence[Batch]) -> tuple[Task, ...]:
 
 
 def _ends(batch: Batch) -> list[str]:
-    """The groups that no link reads, or the last one."""
+    """The groups that no link reads, or the last one; what is known up to signs only is no answer."""
     sources = {link.source for link in batch.links}
-    ends = [link.target for link in batch.links if link.target not in sources]
-    return list(dict.fromkeys(ends)) or [batch.links[-1].target]
+    plain = [link.target for link in batch.links if not batch.nodes[link.target].signed]
+    return list(dict.fromkeys(end for end in plain if end not in sources)) or plain[-1:]
 
 
 def _flat(values: Tensor) -> Tensor:

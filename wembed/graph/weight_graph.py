@@ -5,7 +5,7 @@ a target group; the pixels of a flatten and a kernel's positions are its taps. B
 nodes. Blocks stand in data-flow order and read their weight only when asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry import CanonicalView, SymmetrySpec, canonical
-from wembed.symmetry.axes import Axis, atoms_of, axis_text
+from wembed.symmetry.axes import Axis, axis_text
 from wembed.symmetry.views import DenseView
 
 Vector = NDArray[np.float64]
+
+# What a head does with its values is no function of each of them alone; the identity is nearest.
+_LINEAR = ("identity", "attention", "scores", "bilinear", "rotary", "low_rank")
 
 VECTOR_ROLES = ("bias", "gain", "shift", "slope", "vector")
 
@@ -88,76 +91,99 @@ def build_graph(checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
         CheckpointRefusedError: a tensor that is not finite, or no weight at all.
     """
     view = canonical(checkpoint, spec)
-    depths = _depths(view)
+    names = _group_names(view)
+    layers = [layer for layer in view.flow.dense if layer.up.size and layer.down.size]  # those with entries
+    if not layers:
+        raise CheckpointRefusedError(f"{checkpoint.path}: nothing to embed, it holds no weight of two axes or more")
+    depths = _depths([(layer.name, names[layer.source], names[layer.target]) for layer in view.flow.dense])
     blocks = []
-    for layer in view.flow.dense:
-        if not (layer.up.size and layer.down.size):
-            continue  # a weight without entries
-        source, target = (axis_text(spec.sites[name].axis) for name in (layer.source, layer.target))
+    for layer in layers:
+        source, target = names[layer.source], names[layer.target]
         blocks.append(
             Block(layer.name, source, target, layer.taps, depths[layer.name], layer.bias, layer.bias_size, layer)
         )
-    if not blocks:
-        raise CheckpointRefusedError(f"{checkpoint.path}: nothing to embed, it holds no weight of two axes or more")
-    vectors = _vectors(view)
-    axes = dict.fromkeys(spec.sites[name].axis for layer in view.flow.dense for name in (layer.source, layer.target))
-    axes |= dict.fromkeys(spec.sites[site].axis for site, _ in view.vectors.values())
-    groups = {axis_text(axis): _group(view, axis, vectors.get(axis_text(axis), {})) for axis in axes}
+    members: dict[str, list[str]] = {}
+    for site in view.sites:
+        members.setdefault(names[site], []).append(site)
+    vectors = _vectors(view, names)
+    groups = {name: _group(view, name, sites, vectors.get(name, {})) for name, sites in members.items()}
     return WeightGraph(groups, tuple(blocks))
 
 
-def _group(view: CanonicalView, axis: Axis, vectors: Mapping[str, Vector]) -> Group:
-    spec = view.spec
-    atoms = [spec.atoms[name] for name in atoms_of(axis)]
+def _group_names(view: CanonicalView) -> dict[str, str]:
+    """Site -> group: one for each axis, but channels that are known up to signs of their own have one of their own.
+
+    Their signs, and the order of a head's singular vectors, have nothing to do with those of other sites.
+    """
+    axes = {site: view.flow.channels[site].axis for site in view.sites}
+    kin = {site: view.kin[site] if site in view.signed else "" for site in view.sites}
+    found: dict[Axis, list[str]] = {}
+    for site, axis in axes.items():
+        if kin[site] not in found.setdefault(axis, []):
+            found[axis].append(kin[site])
+    names = {}
+    for site, axis in axes.items():
+        is_alone = len(found[axis]) == 1 or not kin[site]
+        names[site] = axis_text(axis) if is_alone else f"{axis_text(axis)} @ {kin[site]}"
+    return names
+
+
+def _group(view: CanonicalView, name: str, sites: list[str], vectors: Mapping[str, Vector]) -> Group:
+    spec, channels = view.spec, view.flow.channels[sites[0]]
+    atoms = [spec.atoms[atom] for atom in channels.atoms]
     return Group(
-        name=axis_text(axis),
-        size=spec.size_of(axis),
-        free=not spec.why_frozen(axis),
+        name=name,
+        size=channels.size,
+        free=not spec.why_frozen(channels.axis),
         ordered=any(atom.kind in ("input", "output") for atom in atoms),
-        signed=any(spec.sites[site].axis == axis for site in view.signed),
-        activation=_activation(spec, axis),
+        signed=any(site in view.signed for site in sites),
+        activation=_activation(spec, sites),
         vectors=vectors,
     )
 
 
-def _activation(spec: SymmetrySpec, axis: Axis) -> str:
-    """The last function that changes the values along an axis; where there is none, or they leave, the identity."""
-    passed = [site.activation for site in spec.sites.values() if site.axis == axis and not site.fixed]
-    return next((activation for activation in reversed(passed) if activation != "identity"), "identity")
+def _activation(spec: SymmetrySpec, sites: list[str]) -> str:
+    """The last function that changes the values of a group; where there is none, or they leave, the identity."""
+    passed = [site.activation for site in spec.sites.values() if site.name in sites and not site.fixed]
+    return next((activation for activation in reversed(passed) if activation not in _LINEAR), "identity")
 
 
-def _vectors(view: CanonicalView) -> dict[str, dict[str, Vector]]:
+def _vectors(view: CanonicalView, names: Mapping[str, str]) -> dict[str, dict[str, Vector]]:
     """Group name -> role -> values; what falls on one group in one role adds up, a bias of two writers too."""
     found: dict[str, dict[str, Vector]] = {}
 
     def add(site: str, role: str, values: Vector) -> None:
-        roles = found.setdefault(axis_text(view.spec.sites[site].axis), {})
+        roles = found.setdefault(names[site], {})
         roles[role] = roles[role] + values if role in roles else values
 
     for layer in view.flow.dense:
         add(layer.target, "bias", layer.bias)
     for norm in view.flow.affine:
-        add(norm.target, "gain", norm.gain)
-        add(norm.target, "shift", norm.shift)
+        spread = view.flow.channels[norm.target].spread
+        add(norm.target, "gain", spread(norm.gain))
+        add(norm.target, "shift", spread(norm.shift))
+        if not np.array_equal(norm.size, np.abs(norm.gain)):  # the taps of a depthwise convolution
+            add(norm.target, "vector", spread(norm.size))
     slopes = {site.slope for site in view.spec.sites.values()}
     for name, (site, values) in view.vectors.items():
-        add(site, "slope" if name in slopes else "vector", values)
+        add(site, "slope" if name in slopes else "vector", view.flow.channels[site].spread(values))
     return found
 
 
-def _depths(view: CanonicalView) -> dict[str, float]:
-    """Layer name -> how far along its own chain it stands, 0 to 1; .5 where there is no chain."""
-    groups = {
-        layer.name: [view.spec.sites[name].axis for name in (layer.source, layer.target)] for layer in view.flow.dense
-    }
-    before: dict[Axis, int] = {}
-    for source, target in groups.values():
+def _depths(layers: Sequence[tuple[str, str, str]]) -> dict[str, float]:
+    """Layer name -> how far along its own chain it stands, 0 to 1; .5 where there is no chain.
+
+    Args:
+        layers: name, source group, target group, in data-flow order.
+    """
+    before: dict[str, int] = {}
+    behind: dict[str, int] = {}
+    for _, source, target in layers:
         before[target] = max(before.get(target, 0), before.get(source, 0) + 1)
-    behind: dict[Axis, int] = {}
-    for source, target in reversed(groups.values()):
+    for _, source, target in reversed(layers):
         behind[source] = max(behind.get(source, 0), behind.get(target, 0) + 1)
     depths = {}
-    for name, (source, target) in groups.items():
+    for name, source, target in layers:
         first, last = before.get(source, 0), behind.get(target, 0)
         depths[name] = first / (first + last) if first + last else 0.5
     return depths

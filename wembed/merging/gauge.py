@@ -50,7 +50,7 @@ def _magnitudes(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, Vector]
     for view in flow.dense:
         found[view.source] = _ratio(1.0, view.down)
     stored = {layer.name: AffineView.of(checkpoint, layer) for layer in spec.layers if layer.kind == "batch_norm"}
-    for norm in reversed(flow.affine):
+    for norm in (norm for norm in reversed(flow.affine) if norm.name in stored):
         found[norm.source] = _ratio(found.get(norm.target, 1.0) * stored[norm.name].gain, norm.gain)
     return {site: factors for site, factors in found.items() if spec.sites[site].scale in ("positive", "real")}
 

@@ -29,16 +29,20 @@ class Term:
         density: A [T, S], non-negative; [T, 1] for a bias.
         target: where the targets' log-scales stand in z, or None if they are fixed.
         source: the same for the sources.
+        target_power: 1, or -1 where the targets take their factors inverted.
+        source_power: the same for the sources.
     """
 
     density: Vector
     target: slice | None
     source: slice | None
+    target_power: int = 1
+    source_power: int = 1
 
     def value(self, z: Vector) -> Vector:
         """A [T, S] at the scales z."""
-        up = 2.0 * z[self.target] if self.target else np.zeros(1)
-        down = 2.0 * z[self.source] if self.source else np.zeros(1)
+        up = 2.0 * self.target_power * z[self.target] if self.target else np.zeros(1)
+        down = 2.0 * self.source_power * z[self.source] if self.source else np.zeros(1)
         return self.density * np.exp(up)[:, None] * np.exp(-down)[None, :]
 
 
@@ -71,9 +75,9 @@ def _flow(terms: Sequence[Term], values: Sequence[Vector], size: int) -> tuple[V
     into, out_of = np.zeros(size), np.zeros(size)
     for term, value in zip(terms, values, strict=True):
         if term.target:
-            into[term.target] += value.sum(1)
+            (into if term.target_power > 0 else out_of)[term.target] += value.sum(1)
         if term.source:
-            out_of[term.source] += value.sum(0)
+            (out_of if term.source_power > 0 else into)[term.source] += value.sum(0)
     return into, out_of
 
 
@@ -102,6 +106,7 @@ def _coupling(terms: Sequence[Term], values: Sequence[Vector], direction: Vector
     out = np.zeros_like(direction)
     for term, value in zip(terms, values, strict=True):
         if term.target and term.source:
-            out[term.target] += value @ direction[term.source]
-            out[term.source] += direction[term.target] @ value
+            sign = term.target_power * term.source_power
+            out[term.target] += sign * (value @ direction[term.source])
+            out[term.source] += sign * (direction[term.target] @ value)
     return out

@@ -1,9 +1,9 @@
-"""The canonical view of a network: every continuous symmetry that chains have, removed exactly, in float64.
+"""The canonical view of a network: every continuous symmetry that can be removed exactly, removed, in float64.
 
-What enters is a checkpoint and its spec; what leaves are layers whose weights are read through scales, never written
-back. Batch norms fold into the layer that they directly follow and stay affine nodes elsewhere; channels that carry
-nothing are zeroed; then all scales are moved to the one density-norm minimum. Two members of one symmetry class have
-the same view up to permutations, and up to signs where a site lets them through.
+What enters is a checkpoint and its spec; what leaves are layers whose weights are read through factors, never written
+back. Norms fold into the layer that they directly follow, gains into what reads them; heads and low ranks get their
+singular vectors; channels that carry nothing are zeroed; then all scales are moved to the one density-norm minimum. Two
+members of one symmetry class have the same view up to permutations, and up to signs where a site lets them through.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wembed.checkpoint import Checkpoint
+from wembed.symmetry.channels import channels_of
 from wembed.symmetry.gauge import settle_scales
+from wembed.symmetry.heads import moved_biases, settle_heads, with_constant_source
+from wembed.symmetry.sides import reach
 from wembed.symmetry.spec import Layer, SymmetrySpec, layers_between
-from wembed.symmetry.views import AffineView, DenseView, Flow, Vector
+from wembed.symmetry.views import AffineView, DenseView, Flow, Vector, read_vector
+
+_ROUNDS = 60  # of heads and scales in turn, where a head reads or writes what is scaled
+_TOLERANCE = 1e-10  # of a factor
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,21 @@ class CanonicalView:
         vectors: tensor name -> the site that it lies along and its values [N]: what has no known part in the flow,
             and PReLU slopes.
         signed: the sites whose channels are known only up to their sign.
+        kin: site -> the first of the sites whose channels have the same order and signs as its own.
     """
 
     spec: SymmetrySpec
     flow: Flow
     vectors: Mapping[str, tuple[str, Vector]]
     signed: frozenset[str]
+    kin: Mapping[str, str]
+
+    @property
+    def sites(self) -> list[str]:
+        """All sites that something is known of, in the order of the layers."""
+        ends = [site for layer in self.flow.dense for site in (layer.source, layer.target)]
+        ends += [site for norm in self.flow.affine for site in (norm.source, norm.target)]
+        return list(dict.fromkeys([*ends, *(site for site, _ in self.vectors.values())]))
 
 
 def canonical(checkpoint: Checkpoint, spec: SymmetrySpec) -> CanonicalView:
@@ -41,33 +56,73 @@ def canonical(checkpoint: Checkpoint, spec: SymmetrySpec) -> CanonicalView:
     Raises:
         CheckpointRefusedError: a tensor that is not finite.
     """
-    flow = _folded(checkpoint, spec)
-    positive = sorted(name for name in flow.sites if spec.sites[name].scale in ("positive", "real"))
-    if positive:
-        flow = settle_scales(flow, positive)
-    signed = {name for name in flow.sites if spec.sites[name].scale in ("sign", "real")}
-    signs = _settle_signs(flow, signed)
-    return CanonicalView(spec, flow.scaled(signs, signs), _vectors(checkpoint, spec), frozenset(signed))
+    flow = moved_biases(_without_gains(_folded(checkpoint, spec), spec), spec)
+    flow = _settled(flow, spec)
+    signed = {name for name in flow.sites if _class(spec, name) in ("sign", "real", "linear", "rotary")}
+    signs = _settle_signs(flow, spec, signed)
+    kin = _kin(flow, spec)
+    return CanonicalView(spec, flow.scaled(signs, signs), _vectors(checkpoint, spec), frozenset(signed), kin)
+
+
+def _primary(spec: SymmetrySpec, site: str) -> str:
+    """The site whose factors a site takes, inverted or not."""
+    return spec.sites[site].dual or site
+
+
+def _class(spec: SymmetrySpec, site: str) -> str:
+    return reach(spec, _primary(spec, site))
+
+
+def _settled(flow: Flow, spec: SymmetrySpec) -> Flow:
+    """Heads and scales at their canonical place. Each depends on the other only where a head meets a scaled site."""
+    scaled = sorted({_primary(spec, name) for name in flow.sites if _class(spec, name) in ("positive", "real")})
+    duals = {name: site.dual for name, site in spec.sites.items() if site.dual}
+    heads = {name for name in flow.sites if _class(spec, name) in ("linear", "rotary")}
+    ends = [{view.source, view.target} for view in flow.dense]
+    meet = any(end & heads and any(_primary(spec, name) in scaled for name in end) for end in ends)
+    for _ in range(_ROUNDS):
+        before = flow
+        flow = settle_heads(flow, spec) if heads else flow
+        flow = settle_scales(flow, scaled, duals) if scaled else flow
+        if not meet or _distance(before, flow) < _TOLERANCE:
+            break
+    return flow
+
+
+def _distance(before: Flow, after: Flow) -> float:
+    """The largest relative change of a factor on a source or a target."""
+    largest = 0.0
+    for one, other in zip(before.dense, after.dense, strict=True):
+        for old, new in ((one.up, other.up), (one.down, other.down)):
+            change = np.abs(np.abs(new) - np.abs(old)) / np.where(old == 0, 1.0, np.abs(old))
+            largest = max(largest, float(change.max(initial=0.0)))
+    return largest
 
 
 def _folded(checkpoint: Checkpoint, spec: SymmetrySpec) -> Flow:
     """The layers as they are in the file, each batch norm folded where it directly follows its layer."""
     norms = {layer.source: layer for layer in spec.layers if layer.kind == "batch_norm"}
-    dense = []
+    channels = channels_of(spec)
+    dense, affine = [], []
     for layer in spec.layers:
+        follows = layer.target in norms and _directly_follows(spec, layer.target)
         if layer.kind == "dense":
-            view = DenseView.of(checkpoint, spec, layer)
-            if layer.target in norms and _directly_follows(spec, layer.target):
-                view = _fold(view, norms.pop(layer.target), checkpoint)
-            dense.append(view)
-    return Flow(tuple(dense), tuple(AffineView.of(checkpoint, norm) for norm in norms.values()))
+            view = DenseView.of(checkpoint, spec, layer, channels)
+            dense.append(_fold(view, norms.pop(layer.target), checkpoint) if follows else view)
+        elif layer.kind in ("gain", "depthwise"):
+            gain = AffineView.of_gain(checkpoint, spec, layer)
+            norm = norms.pop(layer.target) if follows else None
+            affine.append(gain.behind(AffineView.of(checkpoint, norm)) if norm else gain)
+    affine += [AffineView.of(checkpoint, norm) for norm in norms.values()]
+    return Flow(tuple(dense), tuple(affine), channels)
 
 
 def _fold(view: DenseView, layer: Layer, checkpoint: Checkpoint) -> DenseView:
     norm = AffineView.of(checkpoint, layer)
-    bias = view.bias * norm.gain + norm.shift
-    own = checkpoint.read(layer.tensors["bias"]).astype(np.float64)
-    return replace(view, target=norm.target, up=view.up * norm.gain, bias=bias, bias_size=np.hypot(own, bias - own))
+    gain, shift = view.rows.spread(norm.gain), view.rows.spread(norm.shift)
+    own = view.rows.spread(checkpoint.read(layer.tensors["bias"]).astype(np.float64).reshape(-1))
+    bias = view.bias * gain + shift
+    return replace(view, target=norm.target, up=view.up * gain, bias=bias, bias_size=np.hypot(own, bias - own))
 
 
 def _directly_follows(spec: SymmetrySpec, site: str) -> bool:
@@ -75,29 +130,67 @@ def _directly_follows(spec: SymmetrySpec, site: str) -> bool:
     return len(writers) == len(readers) == 1 and spec.sites[site].activation == "identity"
 
 
-def _settle_signs(flow: Flow, signed: set[str]) -> dict[str, Vector]:
-    """The signs that make every gain positive; sites whose sign is settled by that are taken out of `signed`.
+def _without_gains(flow: Flow, spec: SymmetrySpec) -> Flow:
+    """The same function with gains, of norms say, in the weights that read them, where nothing else does."""
+    kinds = {layer.name: layer.kind for layer in spec.layers}
+    for norm in flow.affine:
+        site = norm.target
+        if kinds[norm.name] == "gain" and _class(spec, site) in ("real", "linear") and _only_feeds_dense(flow, site):
+            dense = tuple(_behind_gain(view, norm) if view.source == site else view for view in flow.dense)
+            flow = replace(flow, dense=dense, affine=tuple(other for other in flow.affine if other is not norm))
+    return flow
 
-    The two sides of an affine node then share one sign: known if it is known on either side, else open on both.
+
+def _only_feeds_dense(flow: Flow, site: str) -> bool:
+    """Whether one layer writes a site and nothing but dense layers without a kernel read it."""
+    writers = [end for end in [*(v.target for v in flow.dense), *(n.target for n in flow.affine)] if end == site]
+    readers = [view for view in flow.dense if view.source == site]
+    others = [norm for norm in flow.affine if norm.source == site]
+    return len(writers) == 1 and bool(readers) and not others and not any(view.has_kernel for view in readers)
+
+
+def _behind_gain(view: DenseView, norm: AffineView) -> DenseView:
+    view = with_constant_source(view, view.columns.spread(norm.shift))
+    return replace(view, source=norm.source, down=view.down * view.columns.spread(norm.gain))
+
+
+def _settle_signs(flow: Flow, spec: SymmetrySpec, signed: set[str]) -> dict[str, Vector]:
+    """The signs that make gains positive; sites whose sign is settled by that are taken out of `signed`.
+
+    The two sides of an affine node then share one sign: known if it is known on either side, else open on both. So do
+    a site and its duals.
     """
     signs: dict[str, Vector] = {}
+    together = {
+        name: {other for other in flow.sites if _primary(spec, other) == _primary(spec, name)} for name in signed
+    }
+
+    def settle(site: str, values: Vector) -> None:
+        for name in together[site]:
+            signs[name] = np.where(values < 0, -1.0, 1.0)
+
     for norm in reversed(flow.affine):
         if norm.source in signed and norm.target not in signed:
-            signs[norm.source] = _signs(norm.gain * signs.get(norm.target, np.ones(1)))
-            signed.remove(norm.source)
+            settle(norm.source, norm.gain * signs.get(norm.target, np.ones(1)))
+            signed -= together[norm.source]
     for norm in flow.affine:
         if norm.target in signed:
-            signs[norm.target] = _signs(norm.gain * signs.get(norm.source, np.ones(1)))
+            settle(norm.target, norm.gain * signs.get(norm.source, np.ones(1)))
             if norm.source not in signed:
-                signed.remove(norm.target)
+                signed -= together[norm.target]
     return signs
 
 
-def _signs(values: Vector) -> Vector:
-    return np.where(values < 0, -1.0, 1.0)
+def _kin(flow: Flow, spec: SymmetrySpec) -> dict[str, str]:
+    """Site -> the first of those that it shares its channels with: across affine nodes, and with its duals."""
+    kin = {name: _primary(spec, name) for name in spec.sites}
+    for norm in flow.affine:
+        one, other = kin[norm.source], kin[norm.target]
+        kin = {name: one if first == other else first for name, first in kin.items()}
+    return kin
 
 
 def _vectors(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, tuple[str, Vector]]:
     named = {name: layer.target for layer in spec.layers if layer.kind == "vector" for name in layer.tensors.values()}
     named |= {site.slope: site.name for site in spec.sites.values() if site.slope}
-    return {name: (site, checkpoint.read(name).astype(np.float64)) for name, site in named.items()}
+    return {name: (site, read_vector(checkpoint, spec, name)) for name, site in named.items()}

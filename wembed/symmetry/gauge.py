@@ -1,94 +1,167 @@
 """Moving a network's scales to their canonical place, and dropping the channels that carry nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.symmetry.balance import Term, balance
-from wembed.symmetry.views import Flow, Vector
+from wembed.symmetry.views import AffineView, DenseView, Flow, Vector
 
-_DEAD = 1e-6  # of the site's median: a channel's in-norm times out-norm below which it carries nothing
+DEAD = 1e-6  # of the site's median: a channel's in-norm times out-norm below which it carries nothing
 
 Masks = Mapping[str, NDArray[np.bool_]]  # site -> which of its channels
 
 
-def settle_scales(flow: Flow, sites: Sequence[str]) -> Flow:
+@dataclass(frozen=True)
+class _Block:
+    """What the objective sees of a layer.
+
+    Args:
+        density: [T, S]; one row or column where that side is not scaled.
+        target: the site whose factors its rows take, "" for none.
+        source: the same for its columns.
+        target_power: 1, or -1 where they are taken inverted.
+        source_power: the same for its columns.
+    """
+
+    density: Vector
+    target: str
+    source: str = ""
+    target_power: int = 1
+    source_power: int = 1
+
+    def kept(self, keep: Mapping[str, Vector]) -> "_Block":
+        """With the channels zeroed that are not to be kept."""
+        rows = keep[self.target] if self.target else np.ones(1)
+        columns = keep[self.source] if self.source else np.ones(1)
+        return replace(self, density=self.density * rows[:, None] * columns[None, :])
+
+    def term(self, alive: Masks, places: Mapping[str, slice]) -> Term:
+        """As a part of the objective over the channels that are alive."""
+        rows = alive[self.target] if self.target else np.ones(1, dtype=bool)
+        columns = alive[self.source] if self.source else np.ones(1, dtype=bool)
+        target, source = places.get(self.target), places.get(self.source)
+        return Term(self.density[rows][:, columns], target, source, self.target_power, self.source_power)
+
+
+def settle_scales(flow: Flow, sites: Sequence[str], duals: Mapping[str, str]) -> Flow:
     """The same function at the density-norm minimum of its scales.
 
     Args:
         flow: the layers.
         sites: the sites whose channels may be multiplied by any positive factor.
+        duals: the sites that take the factors of one of these inverted, with that one.
     """
-    flow = _balanced(_without_dead(flow, sites, floor=0.0), sites)
+    blocks = _blocks(flow, sites, duals)
+    sizes = {site: len(flow.channels[site].summed(np.zeros(flow.channels[site].size))) for site in sites}
+    keep = _alive(blocks, {site: np.ones(size) for site, size in sizes.items()}, floor=0.0)
+    scales = _balanced(blocks, keep)
     # What a channel carries is only comparable at the minimum, where no gauge is left.
-    alive = _without_dead(flow, sites, floor=_DEAD)
-    return flow if alive is flow else _balanced(alive, sites)
+    alive = _alive(_at(blocks, scales), keep, floor=DEAD)
+    if any(not np.array_equal(alive[site], keep[site]) for site in sites):
+        scales = _balanced(blocks, alive)
+    up = {site: factors * alive[site] for site, factors in scales.items()}
+    down = {site: alive[site] / factors for site, factors in scales.items()}
+    for dual, site in duals.items():
+        if site in up:
+            up[dual], down[dual] = down[site], up[site]
+    return flow.scaled(up, down)
 
 
-def _without_dead(flow: Flow, sites: Sequence[str], floor: float) -> Flow:
-    """Zero the channels that carry at most `floor` times the median of their site, until no more die of it.
+def _blocks(flow: Flow, sites: Sequence[str], duals: Mapping[str, str]) -> list[_Block]:
+    """Every weight once, summed over the sides that are not scaled: only what is needed stays in memory."""
+    primary = {site: site for site in sites} | {dual: site for dual, site in duals.items() if site in sites}
+    power = {site: -1 if site in duals else 1 for site in primary}
+    blocks: list[_Block] = []
+    for layer in flow.dense:
+        target, source = primary.get(layer.target, ""), primary.get(layer.source, "")
+        powers = power.get(layer.target, 1), power.get(layer.source, 1)
+        if target or source:
+            blocks.append(_Block(_reduced(layer, bool(target), bool(source)), target, source, *powers))
+        if target:
+            bias = layer.rows.summed(layer.bias**2 / len(layer.bias))
+            blocks.append(_Block(bias[:, None], target, target_power=powers[0]))
+    for norm in flow.affine:
+        target, source = primary.get(norm.target, ""), primary.get(norm.source, "")
+        powers = power.get(norm.target, 1), power.get(norm.source, 1)
+        if target or source:
+            blocks.append(_Block(_diagonal(norm, bool(target), bool(source)), target, source, *powers))
+        if target:
+            blocks.append(_Block((norm.shift**2 / len(norm.shift))[:, None], target, target_power=powers[0]))
+    return blocks
 
-    Their weights are rounding errors on one side at least, and balancing would raise them to the size of the other.
+
+def _reduced(layer: DenseView, by_target: bool, by_source: bool) -> Vector:
+    density = layer.density()
+    density = layer.rows.summed(density) if by_target else density.sum(0, keepdims=True)
+    return layer.columns.summed(density.T).T if by_source else density.sum(1, keepdims=True)
+
+
+def _diagonal(norm: AffineView, by_target: bool, by_source: bool) -> Vector:
+    squares = norm.size**2 / len(norm.size)
+    if by_target and by_source:
+        return np.diag(squares)
+    return squares[:, None] if by_target else squares[None, :]
+
+
+def _at(blocks: Sequence[_Block], scales: Mapping[str, Vector]) -> list[_Block]:
+    """The blocks at given scales."""
+    found = []
+    for block in blocks:
+        up = scales[block.target] ** (2 * block.target_power) if block.target else np.ones(1)
+        down = scales[block.source] ** (-2 * block.source_power) if block.source else np.ones(1)
+        found.append(replace(block, density=block.density * up[:, None] * down[None, :]))
+    return found
+
+
+def _alive(blocks: Sequence[_Block], keep: Mapping[str, Vector], floor: float) -> dict[str, Vector]:
+    """1 for the channels that carry more than `floor` times the median of their site, 0 for the others.
+
+    The weights of the others are rounding errors on one side at least, and balancing would raise them to the size of
+    the other. It is looked again until no more die of it.
     """
+    kept = dict(keep)
     while True:
-        norms = _norms(flow, sites)
-        keep = {}
+        norms = _norms([block.kept(kept) for block in blocks], kept)
+        dying = False
         for site, (into, out_of) in norms.items():
             carried = np.sqrt(into * out_of)
             least = floor * float(np.median(carried[carried > 0])) if carried.any() else 0.0
             dead = (carried <= least) & ((into > 0) | (out_of > 0))
-            if dead.any():
-                keep[site] = np.where(dead, 0.0, 1.0)
-        if not keep:
-            return flow
-        flow = flow.scaled(keep, keep)
+            dying |= bool(dead.any())
+            kept[site] = np.where(dead, 0.0, kept[site])
+        if not dying:
+            return kept
 
 
-def _norms(flow: Flow, sites: Sequence[str]) -> dict[str, tuple[Vector, Vector]]:
-    """Site -> the squared norms [N] of what goes into and of what comes out of each of its channels."""
-    into: dict[str, Vector] = {}
-    out_of: dict[str, Vector] = {}
-    for layer in flow.dense:
-        density = layer.density()
-        into[layer.target] = into.get(layer.target, 0.0) + density.sum(1) + layer.bias**2 / len(layer.bias)
-        out_of[layer.source] = out_of.get(layer.source, 0.0) + density.sum(0)
-    for norm in flow.affine:
-        size = len(norm.gain)
-        into[norm.target] = into.get(norm.target, 0.0) + (norm.gain**2 + norm.shift**2) / size
-        out_of[norm.source] = out_of.get(norm.source, 0.0) + norm.gain**2 / size
-    # A site that nothing writes, or nothing reads, carries nothing.
-    missing = {site: np.zeros(max(len(into.get(site, ())), len(out_of.get(site, ())))) for site in sites}
-    return {site: (into.get(site, missing[site]), out_of.get(site, missing[site])) for site in sites}
+def _norms(blocks: Sequence[_Block], keep: Mapping[str, Vector]) -> dict[str, tuple[Vector, Vector]]:
+    """Site -> the squared norms [N] of what goes into and of what comes out of each of its channels.
+
+    A site that nothing writes, or nothing reads, carries nothing.
+    """
+    norms = {site: (np.zeros(len(kept)), np.zeros(len(kept))) for site, kept in keep.items()}
+    for block in blocks:
+        if block.target:
+            norms[block.target][0 if block.target_power > 0 else 1][:] += block.density.sum(1)
+        if block.source:
+            norms[block.source][1 if block.source_power > 0 else 0][:] += block.density.sum(0)
+    return norms
 
 
-def _balanced(flow: Flow, sites: Sequence[str]) -> Flow:
-    """The layers at the minimum; channels with nothing on either side take no part."""
-    alive = {site: (into > 0) & (out_of > 0) for site, (into, out_of) in _norms(flow, sites).items()}
+def _balanced(blocks: Sequence[_Block], keep: Mapping[str, Vector]) -> dict[str, Vector]:
+    """The scales at the minimum, 1 for channels with nothing on either side, which take no part."""
+    blocks = [block.kept(keep) for block in blocks]
+    alive = {site: (into > 0) & (out_of > 0) for site, (into, out_of) in _norms(blocks, keep).items()}
     places: dict[str, slice] = {}
     size = 0
     for site, mask in alive.items():
         places[site] = slice(size, size + int(mask.sum()))
         size = places[site].stop
-    logs = balance(_terms(flow, alive, places), list(places.values()), size)
-    up = {}
+    terms = [block.term(alive, places) for block in blocks]
+    logs = balance(terms, list(places.values()), size)
+    scales = {site: np.ones(len(mask)) for site, mask in alive.items()}
     for site, place in places.items():
-        up[site] = np.ones(len(alive[site]))
-        up[site][alive[site]] = np.exp(logs[place])
-    return flow.scaled(up, {site: 1.0 / factors for site, factors in up.items()})
-
-
-def _terms(flow: Flow, alive: Masks, places: Mapping[str, slice]) -> list[Term]:
-    terms = []
-    blocks = [(layer.target, layer.source, layer.density(), layer.bias) for layer in flow.dense]
-    for norm in flow.affine:
-        blocks.append((norm.target, norm.source, np.diag(norm.gain**2 / len(norm.gain)), norm.shift))
-    for writes, reads, density, bias in blocks:
-        target, source = places.get(writes), places.get(reads)
-        rows = alive.get(writes, np.ones(density.shape[0], dtype=bool))
-        columns = alive.get(reads, np.ones(density.shape[1], dtype=bool))
-        if target or source:
-            terms.append(Term(density[rows][:, columns], target, source))
-        if target:
-            terms.append(Term((bias[rows] ** 2 / len(bias))[:, None], target, None))
-    return terms
+        scales[site][alive[site]] = np.exp(logs[place])
+    return scales

@@ -1,10 +1,11 @@
-"""Views of layers: weights as read from the file, seen through scales that are kept beside them.
+"""Views of layers: weights as read from the file, seen through factors that are kept beside them.
 
 A view never changes a file and holds no weight: it reads one when asked.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from string import ascii_letters
 from typing import Self
 
 import numpy as np
@@ -12,11 +13,30 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
-from wembed.symmetry.axes import Axis, Product, axis_size
+from wembed.symmetry.axes import atoms_of
+from wembed.symmetry.cells import Cell, Side, multiplied
+from wembed.symmetry.channels import Channels
 from wembed.symmetry.spec import Layer, SymmetrySpec
+from wembed.symmetry.stacks import read_tensor
 
 Vector = NDArray[np.float64]
+Matrices = NDArray[np.float64]  # [P, d, d] along a site's last atom
 Scales = Mapping[str, Vector]  # site -> factors along it
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How two layers that write the halves of a rotary site are turned into each other.
+
+    Args:
+        factors: complex, by the site's own channels.
+        other: the layer of the other half.
+        is_imaginary: whether the view is of the second half.
+    """
+
+    factors: NDArray[np.complex128]
+    other: Layer
+    is_imaginary: bool
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,11 @@ class DenseView:
         bias: [T], zeros where the layer has none.
         bias_size: [T], the size of the parts that the bias adds up from: what its rounding errors are measured by.
         taps: the grid of the taps: pixels of a flatten, then kernel positions; () for a plain matrix.
+        rows: what its targets are.
+        columns: what its sources are.
+        left: what mixes its targets, before they are scaled.
+        right: what mixes its sources.
+        turn: what turns its targets.
     """
 
     name: str
@@ -42,30 +67,81 @@ class DenseView:
     bias: Vector
     bias_size: Vector
     taps: tuple[int, ...]
-    _checkpoint: Checkpoint = field(repr=False)
-    _spec: SymmetrySpec = field(repr=False)
-    _layer: Layer = field(repr=False)
+    rows: Channels
+    columns: Channels
+    left: Matrices | None = None
+    right: Matrices | None = None
+    turn: Turn | None = None
+    _checkpoint: Checkpoint = field(kw_only=True, repr=False)
+    _spec: SymmetrySpec = field(kw_only=True, repr=False)
+    _layer: Layer = field(kw_only=True, repr=False)
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer) -> Self:
-        """A dense layer as it is in the file."""
-        source, target = (spec.size_of(spec.sites[name].axis) for name in (layer.source, layer.target))
-        bias = np.zeros(target)
+    def of(cls, checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer, channels: Mapping[str, Channels]) -> Self:
+        """A dense layer as it is in the file.
+
+        Args:
+            checkpoint: the file.
+            spec: its symmetries.
+            layer: one of its layers.
+            channels: of every site.
+        """
+        rows, columns = channels[layer.target], channels[layer.source]
+        bias = np.zeros(rows.size)
         if "bias" in layer.tensors:
-            bias = checkpoint.read(layer.tensors["bias"]).astype(np.float64)
-        taps = tuple(spec.sizes[name] for name in _tap_atoms(spec, layer))
-        up, down = np.ones(target), np.ones(source)
-        ends = (layer.source, layer.target)
-        return cls(layer.name, *ends, up, down, bias, np.abs(bias), taps, checkpoint, spec, layer)
+            cell = Cell.of(spec, layer, "bias")
+            read = cell.take(read_tensor(checkpoint, spec, layer.tensors["bias"]).astype(np.float64))
+            bias = _laid(cell, read, rows, None, ())[:, 0, 0]
+        taps = _taps(spec, Cell.of(spec, layer, "weight"), rows, columns)
+        return cls(
+            layer.name,
+            layer.source,
+            layer.target,
+            up=np.ones(rows.size),
+            down=np.ones(columns.size),
+            bias=bias,
+            bias_size=np.abs(bias),
+            taps=tuple(spec.sizes[atom] for atom in taps),
+            rows=rows,
+            columns=columns,
+            _checkpoint=checkpoint,
+            _spec=spec,
+            _layer=layer,
+        )
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether it is a convolution, whose padding a constant would not pass."""
+        return "tap" in self._layer.layout
 
     def scaled(self, up: Scales, down: Scales) -> Self:
         """With its target channels multiplied by `up` and its source channels by `down`, where these name its sites."""
         view = self
         if self.target in up:
-            factors = up[self.target]
+            factors = self.rows.spread(up[self.target])
             sizes = self.bias_size * np.abs(factors)
             view = replace(view, up=self.up * factors, bias=self.bias * factors, bias_size=sizes)
-        return replace(view, down=self.down * down[self.source]) if self.source in down else view
+        if self.source in down:
+            view = replace(view, down=self.down * self.columns.spread(down[self.source]))
+        return view
+
+    def mixed_targets(self, matrices: Matrices) -> Self:
+        """With its targets, and its bias, mixed; sizes of its parts mean nothing after that."""
+        bias = multiplied(self.bias.reshape(self.rows.shape), matrices, self.rows.own).reshape(-1)
+        left = matrices if self.left is None else matrices @ self.left
+        return replace(self, bias=bias, bias_size=np.abs(bias), left=left)
+
+    def mixed_sources(self, matrices: Matrices) -> Self:
+        """With its sources mixed."""
+        return replace(self, right=matrices if self.right is None else matrices @ self.right)
+
+    def turned(self, factors: NDArray[np.complex128], other: "DenseView", is_imaginary: bool) -> Self:
+        """With its targets turned into those of the other half."""
+        turn = factors if self.turn is None else factors * self.turn.factors
+        laid = factors[self.rows.index]
+        whole = other.bias + 1j * self.bias if is_imaginary else self.bias + 1j * other.bias
+        bias = np.asarray((whole * laid).imag if is_imaginary else (whole * laid).real)
+        return replace(self, bias=bias, bias_size=np.abs(bias), turn=Turn(turn, other._layer, is_imaginary))
 
     def density(self) -> Vector:
         """A [T, S]: the squares of fan_in W, summed over taps and divided by T, S, taps: it adds up to their mean."""
@@ -76,19 +152,39 @@ class DenseView:
 
     def weight(self) -> NDArray[np.float64]:
         """The canonical weight [T, S, taps], read from the file now."""
-        return _weight(self._checkpoint, self._spec, self._layer) * self.up[:, None, None] * self.down[None, :, None]
+        weight = self._turned() if self.turn else self._raw(self._layer)
+        if self.left is not None:
+            weight = _along(weight, self.rows, self.left, axis=0)
+        if self.right is not None:
+            weight = _along(weight, self.columns, self.right, axis=1)
+        weight *= self.up[:, None, None]
+        weight *= self.down[None, :, None]
+        return weight
+
+    def _raw(self, layer: Layer) -> NDArray[np.float64]:
+        cell = Cell.of(self._spec, layer, "weight")
+        values = cell.take(read_tensor(self._checkpoint, self._spec, layer.tensors["weight"]))
+        return _laid(cell, values, self.rows, self.columns, _taps(self._spec, cell, self.rows, self.columns))
+
+    def _turned(self) -> NDArray[np.float64]:
+        assert self.turn is not None  # only called where there is one
+        own, other = self._raw(self._layer), self._raw(self.turn.other)
+        whole = other + 1j * own if self.turn.is_imaginary else own + 1j * other
+        whole *= self.turn.factors[self.rows.index][:, None, None]
+        return np.array(whole.imag if self.turn.is_imaginary else whole.real)
 
 
 @dataclass(frozen=True)
 class AffineView:
-    """A batch norm that is not folded: y = gain x + shift, channel by channel.
+    """What multiplies channel by channel: a norm that is not folded, or a depthwise convolution: y = gain x + shift.
 
     Args:
         name: the layer's name.
         source: the site that it reads.
         target: the site that it writes.
-        gain: [N].
+        gain: [N], of a convolution the sum of its taps.
         shift: [N].
+        size: [N], the root mean square of the taps times their number; that of the gain where there is one.
     """
 
     name: str
@@ -96,6 +192,7 @@ class AffineView:
     target: str
     gain: Vector
     shift: Vector
+    size: Vector
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, norm: Layer) -> Self:
@@ -104,21 +201,39 @@ class AffineView:
         Raises:
             CheckpointRefusedError: a variance that is not positive.
         """
-        read = {role: checkpoint.read(name).astype(np.float64) for role, name in norm.tensors.items()}
+        read = {role: checkpoint.read(name).astype(np.float64).reshape(-1) for role, name in norm.tensors.items()}
         variance = read["running_var"] + norm.eps
         if not (variance > 0).all():
             found = float(read["running_var"].min())
             name = norm.tensors["running_var"]
             raise CheckpointRefusedError(f"{checkpoint.path}: {name} holds {found:g}, expected a variance above 0")
         gain = read["weight"] / np.sqrt(variance)
-        return cls(norm.name, norm.source, norm.target, gain, read["bias"] - gain * read["running_mean"])
+        shift = read["bias"] - gain * read["running_mean"]
+        return cls(norm.name, norm.source, norm.target, gain, shift, np.abs(gain))
+
+    @classmethod
+    def of_gain(cls, checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer) -> Self:
+        """A gain or a depthwise convolution as it is in the file."""
+        size = spec.size_of(spec.sites[layer.target].axis)
+        gain, shift, sizes = np.ones(size), np.zeros(size), np.ones(size)
+        if "weight" in layer.tensors:
+            taps = _vectors(checkpoint, spec, layer, "weight")  # [N, K]
+            gain, sizes = taps.sum(1), np.sqrt(np.square(taps).sum(1) * taps.shape[1])
+        if "bias" in layer.tensors:
+            shift = _vectors(checkpoint, spec, layer, "bias")[:, 0]
+        return cls(layer.name, layer.source, layer.target, gain, shift, sizes)
 
     def scaled(self, up: Scales, down: Scales) -> Self:
         """The same as for a dense layer."""
-        view = self
-        if self.target in up:
-            view = replace(view, gain=self.gain * up[self.target], shift=self.shift * up[self.target])
-        return replace(view, gain=view.gain * down[self.source]) if self.source in down else view
+        factors = up.get(self.target, np.ones(1)) * down.get(self.source, np.ones(1))
+        shift = self.shift * up.get(self.target, 1.0)
+        return replace(self, gain=self.gain * factors, shift=shift, size=self.size * np.abs(factors))
+
+    def behind(self, norm: "AffineView") -> Self:
+        """This and a norm that follows it in one."""
+        shift = self.shift * norm.gain + norm.shift
+        sizes = self.size * np.abs(norm.gain)
+        return replace(self, target=norm.target, gain=self.gain * norm.gain, shift=shift, size=sizes)
 
 
 @dataclass(frozen=True)
@@ -127,11 +242,13 @@ class Flow:
 
     Args:
         dense: linear and convolution layers, in data-flow order.
-        affine: the batch norms that are not folded.
+        affine: the norms that are not folded, and depthwise convolutions.
+        channels: of every site.
     """
 
     dense: tuple[DenseView, ...]
     affine: tuple[AffineView, ...]
+    channels: Mapping[str, Channels]
 
     @property
     def sites(self) -> set[str]:
@@ -146,29 +263,79 @@ class Flow:
         return replace(self, dense=dense, affine=tuple(norm.scaled(up, down) for norm in self.affine))
 
 
-def _tap_atoms(spec: SymmetrySpec, layer: Layer) -> list[str]:
+def read_vector(checkpoint: Checkpoint, spec: SymmetrySpec, name: str) -> Vector:
+    """A tensor's values in one row."""
+    return read_tensor(checkpoint, spec, name).astype(np.float64).reshape(-1)
+
+
+def _vectors(checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer, role: str) -> NDArray[np.float64]:
+    """A tensor of a layer that acts channel by channel, [N, taps]."""
+    cell = Cell.of(spec, layer, role)
+    atoms = tuple(atoms_of(spec.sites[layer.target].axis))
+    values = cell.take(read_tensor(checkpoint, spec, layer.tensors[role]).astype(np.float64))
+    places = cell.places(atoms, "target")
+    rest = [axis for axis in range(values.ndim) if axis not in places]
+    return values.transpose([*places, *rest]).reshape(spec.size_of(spec.sites[layer.target].axis), -1)
+
+
+def _along(weight: NDArray[np.float64], channels: Channels, matrices: Matrices, axis: int) -> NDArray[np.float64]:
+    """A weight [T, S, K] whose targets (axis 0) or sources (axis 1) are mixed."""
+    before, behind = weight.shape[:axis], weight.shape[axis + 1 :]
+    parted = weight.reshape(*before, *channels.shape, *behind)
+    mixed = multiplied(parted, matrices, tuple(axis + place for place in channels.own))
+    return np.ascontiguousarray(mixed).reshape(weight.shape)
+
+
+def _place(cell: Cell, channels: Channels, number: int, side: Side) -> int | None:
+    """Where an atom of a site's channels stands in a cell; one that is not the site's own on its own side only."""
+    place = cell.place(channels.atoms[number], side)
+    if place is not None and number not in channels.own and cell.roles[place] != side:
+        return None
+    return place
+
+
+def _taps(spec: SymmetrySpec, cell: Cell, rows: Channels, columns: Channels) -> tuple[str, ...]:
     """The atoms that make up a weight's taps: what a flatten put beside the source, then the kernel's."""
-    axes = spec.tensors[layer.tensors["weight"]]
-    source = spec.sites[layer.source].axis
-    reads = axes[layer.layout.index("source")]
-    beside = [] if reads == source or not isinstance(reads, Product) else [f for f in reads.factors if f != source]
-    kernel = [axis for role, axis in zip(layer.layout, axes, strict=True) if role == "tap"]
-    return [str(axis) for axis in (*beside, *kernel)]
+    used = {_place(cell, rows, number, "target") for number in range(len(rows.atoms))}
+    used |= {_place(cell, columns, number, "source") for number in range(len(columns.atoms))}
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for number, (atom, role) in enumerate(zip(cell.atoms, cell.roles, strict=True)):
+        is_grid = role == "tap" or spec.atoms[atom].kind == "spatial"
+        if number not in used and (is_grid or spec.sizes[atom] > 1):
+            found[role == "tap"].append(atom)
+    return (*found[False], *found[True])
 
 
-def _weight(checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer) -> NDArray[np.float64]:
-    """A layer's weight from the file as [T, S, taps], a flattened source taken apart into channels and pixels."""
-    name, source = layer.tensors["weight"], spec.sites[layer.source].axis
+def _laid(
+    cell: Cell, values: NDArray[np.generic], rows: Channels, columns: Channels | None, taps: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """A cell's values as [T, S, K] in float64; what stands on both sides (groups) makes blocks on the diagonal.
+
+    Targets that the cell has fewer of than the site are repeated; so are sources, divided by how often.
+    """
+    labels: list[int] = []
     shape: list[int] = []
-    order: dict[str, list[int]] = {"target": [], "source": [], "beside": [], "tap": []}
-    for role, axis in zip(layer.layout, spec.tensors[name], strict=True):
-        parts: tuple[Axis, ...] = (axis,)
-        if role == "source" and axis != source and isinstance(axis, Product):
-            parts = axis.factors
-        for part in parts:
-            place = "beside" if role == "source" and part != source else role
-            order[place].append(len(shape))
-            shape.append(axis_size(part, spec.sizes))
-    values = checkpoint.read(name).astype(np.float64).reshape(shape)
-    values = values.transpose([axis for place in order.values() for axis in place])
-    return values.reshape(*values.shape[:2], -1)
+    missing: list[int] = []
+    repeats = 1
+    sides: list[tuple[Channels, Side]] = [(rows, "target"), *([(columns, "source")] if columns else [])]  # type: ignore[list-item]  # "source" is one
+    for channels, side in sides:
+        for number, size in enumerate(channels.shape):
+            place = _place(cell, channels, number, side)
+            if place is None:
+                place = len(cell.atoms) + len(missing)
+                missing.append(place)
+                repeats *= size if side == "source" else 1
+            labels.append(place)
+            shape.append(size)
+    for number, (atom, size) in enumerate(zip(cell.atoms, cell.shape, strict=True)):
+        if number not in labels and atom in taps:
+            labels.append(number)
+            shape.append(size)
+    kept = [number for number in range(len(cell.atoms)) if number in labels]
+    out = np.zeros(shape)
+    names = ["".join(ascii_letters[label] for label in row) for row in (labels, [*missing, *kept])]
+    into = np.einsum("->".join(names), out)  # a view
+    into[...] = values.reshape([cell.shape[number] for number in kept])
+    if repeats > 1:
+        out /= repeats
+    return out.reshape(rows.size, columns.size if columns else 1, -1)

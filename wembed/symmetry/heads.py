@@ -1,0 +1,168 @@
+"""The canonical form of heads and of low ranks: where any matrix, or any rotation of a plane, may pass.
+
+What a head computes is a product, of queries and keys or of values and outputs; its singular value decomposition is one
+for all ways to write it. So each side gets the singular vectors times the roots of the singular values, in their order,
+known up to signs. Where a rotary embedding stands between, one complex number for each plane is free: its size makes
+queries and keys equally large, its phase makes the sum of their squares a positive number, up to a sign again. The
+phase is not continuous where that sum vanishes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wembed.symmetry.gauge import DEAD
+from wembed.symmetry.sides import duals_of, halves, reach, shifts_of_keys, shifts_of_values
+from wembed.symmetry.spec import SymmetrySpec
+from wembed.symmetry.views import DenseView, Flow, Vector
+
+
+def moved_biases(flow: Flow, spec: SymmetrySpec) -> Flow:
+    """The same function without the biases of keys, and with those of values in the biases of what reads them."""
+    dense = list(flow.dense)
+    for site in spec.sites:
+        if shifts_of_values(spec, site):
+            bias = sum((view.bias for view in dense if view.target == site), np.zeros(flow.channels[site].size))
+            dense = [_with_bias(view, _passed_on(view, bias)) if view.source == site else view for view in dense]
+        if shifts_of_values(spec, site) or shifts_of_keys(spec, site):
+            dense = [_with_bias(view, np.zeros(view.rows.size)) if view.target == site else view for view in dense]
+    return replace(flow, dense=tuple(dense))
+
+
+def _with_bias(view: DenseView, bias: Vector) -> DenseView:
+    """A layer with another bias; how it was divided before means nothing, so it is one part."""
+    return replace(view, bias=bias, bias_size=np.abs(bias))
+
+
+def _passed_on(view: DenseView, constant: Vector) -> Vector:
+    """The bias of a layer that need not be given a constant [S] that is added to its source."""
+    return view.bias + view.weight().sum(2) @ constant if constant.any() else view.bias
+
+
+def with_constant_source(view: DenseView, constant: Vector) -> DenseView:
+    """A layer that need not be given a constant [S] that is added to its source."""
+    if not constant.any():
+        return view
+    weight = view.weight().sum(2)
+    size = np.sqrt(view.bias_size**2 + np.square(weight) @ constant**2)
+    return replace(view, bias=view.bias + weight @ constant, bias_size=size)
+
+
+def settle_heads(flow: Flow, spec: SymmetrySpec) -> Flow:
+    """The same function with all heads and low ranks in their canonical form."""
+    for site in spec.sites.values():
+        if site.dual or site.name not in flow.sites:
+            continue
+        if reach(spec, site.name) == "linear":
+            flow = _mixed(flow, site.name, duals_of(spec, site.name))
+        elif reach(spec, site.name) == "rotary":
+            flow = _turned(flow, spec, site.name)
+    return flow
+
+
+def _mixed(flow: Flow, site: str, duals: Sequence[str]) -> Flow:
+    """A site whose product of both sides is in its singular value decomposition."""
+    sides: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
+    for view in flow.dense:
+        if view.target in (site, *duals):
+            sides[view.target in duals].append(_targets(view))
+        if view.source in (site, *duals):
+            sides[view.source not in duals].append(_sources(view))
+    shape = flow.channels[site].shape
+    last = shape[flow.channels[site].own[-1]]
+    one, other = (_stacked(side, last) for side in sides)
+    first, second = _matrices(one, other)
+    dense = []
+    for view in flow.dense:
+        if view.target in (site, *duals):
+            view = view.mixed_targets(second if view.target in duals else first)
+        if view.source in (site, *duals):
+            view = view.mixed_sources(first if view.source in duals else second)
+        dense.append(view)
+    return replace(flow, dense=tuple(dense))
+
+
+def _matrices(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The matrices [P, d, d] that bring two sides, given as triangles [P, k, d], into the form with equal norms."""
+    left, values, right = np.linalg.svd(one @ other.transpose(0, 2, 1), full_matrices=False)
+    alive = values > DEAD * (np.median(values[values > 0]) if (values > 0).any() else 1.0)
+    roots = np.where(alive, 1.0 / np.sqrt(np.where(alive, values, 1.0)), 0.0)[:, :, None]
+    found = roots * (right @ other), roots * (left.transpose(0, 2, 1) @ one)
+    rows = one.shape[2] - roots.shape[1]
+    first, second = (np.pad(matrix, ((0, 0), (0, rows), (0, 0))) for matrix in found)
+    return first, second
+
+
+def _targets(view: DenseView) -> NDArray[np.float64]:
+    """A triangle [P, k, d] with the products of a layer's targets, its bias included, in the objective's units."""
+    weight = view.weight()
+    targets, sources, taps = weight.shape
+    weight *= np.sqrt(sources * taps / targets)
+    columns = np.concatenate([weight.reshape(targets, -1), view.bias[:, None] / np.sqrt(targets)], 1)
+    return _triangle(view.rows.grouped(columns))
+
+
+def _sources(view: DenseView) -> NDArray[np.float64]:
+    """The same for a layer's sources."""
+    weight = view.weight()
+    targets, sources, taps = weight.shape
+    weight *= np.sqrt(sources * taps / targets)
+    return _triangle(view.columns.grouped(weight.transpose(1, 0, 2).reshape(sources, -1)))
+
+
+def _triangle(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """R of the QR decomposition of what [P, d, ...] holds: d rows, transposed."""
+    return np.asarray(np.linalg.qr(rows.reshape(*rows.shape[:2], -1).transpose(0, 2, 1), mode="r"))
+
+
+def _stacked(triangles: Sequence[NDArray[np.float64]], last: int) -> NDArray[np.float64]:
+    if not triangles:
+        return np.zeros((1, 1, last))
+    return triangles[0] if len(triangles) == 1 else np.asarray(np.linalg.qr(np.concatenate(triangles, 1), mode="r"))
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """What is known of a rotary site's planes: the sums of absolute squares and of squares, by its own channels."""
+
+    energy: Vector
+    square: NDArray[np.complex128]
+
+
+def _turned(flow: Flow, spec: SymmetrySpec, site: str) -> Flow:
+    """A rotary site and its duals in the canonical form."""
+    views = {view.name: view for view in flow.dense}
+    pairs = {
+        name: [(views[a.name], views[b.name]) for a, b in halves(spec, name)] for name in (site, *duals_of(spec, site))
+    }
+    own = _planes(pairs[site])
+    others = _planes([pair for name in duals_of(spec, site) for pair in pairs[name]])
+    carried = np.sqrt(own.energy * others.energy)
+    alive = carried > DEAD * (np.median(carried[carried > 0]) if (carried > 0).any() else 1.0)
+    sizes = np.where(alive, others.energy, 1.0) / np.where(alive, own.energy, 1.0)
+    squares = np.sqrt(sizes) * own.square + others.square / np.sqrt(sizes)
+    lengths = np.abs(squares)
+    directions = np.where(lengths > 0, squares, 1.0) / np.where(lengths > 0, lengths, 1.0)
+    turn = np.asarray(alive * sizes**0.25 * np.sqrt(directions.conj()), dtype=np.complex128)
+    back = np.asarray(alive / np.where(alive, turn, 1.0).conj(), dtype=np.complex128)
+    for name, group in pairs.items():
+        for real, imaginary in group:
+            factors = turn if name == site else back
+            views[real.name] = real.turned(factors, imaginary, is_imaginary=False)
+            views[imaginary.name] = imaginary.turned(factors, real, is_imaginary=True)
+    return replace(flow, dense=tuple(views[view.name] for view in flow.dense))
+
+
+def _planes(pairs: Sequence[tuple[DenseView, DenseView]]) -> _Planes:
+    energy, square = np.zeros(1), np.zeros(1, dtype=np.complex128)
+    for real, imaginary in pairs:
+        whole = real.weight() + 1j * imaginary.weight()
+        targets, sources, taps = whole.shape
+        bias = real.bias + 1j * imaginary.bias
+        energies = (np.square(np.abs(whole)).sum((1, 2)) * sources * taps + np.abs(bias) ** 2) / targets
+        squares = (np.square(whole).sum((1, 2)) * sources * taps + bias**2) / targets
+        energy = energy + real.rows.summed(energies)
+        square = square + real.rows.summed(squares.real) + 1j * real.rows.summed(squares.imag)
+    return _Planes(energy, square)
