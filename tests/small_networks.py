@@ -469,6 +469,183 @@ def experts(seed: int = 0) -> Net:
     return Net(spec, arrays, forward)
 
 
+def residual_images(seed: int = 0) -> Net:
+    """A ReLU CNN on a residual stream with a batch norm on both of its ways, a stride between, pooled at the end."""
+    tensors = {
+        "first.weight": ("s0", "x", "k1", "k2"),
+        "first.bias": ("s0",),
+        "a.weight": ("m", "s0", "k1", "k2"),
+        "b.weight": ("s", "m", "k1", "k2"),
+        "c.weight": ("s", "s0", "unit", "unit"),
+        "last.weight": ("y", "s"),
+    }
+    layers = [dense("first", "input", "s0", layout=CONV), dense("a", "s0", "m.raw", bias=False, layout=CONV)]
+    layers += [dense("b", "m", "s.raw", bias=False, layout=CONV), dense("c", "s0", "c.raw", bias=False, layout=CONV)]
+    for name, axis, source, target in (("na", "m", "m.raw", "m"), ("nb", "s", "s.raw", "s"), ("nc", "s", "c.raw", "s")):
+        roles = {role: f"{name}.{role}" for role in ("weight", "bias", "running_mean", "running_var")}
+        tensors |= dict.fromkeys(roles.values(), (axis,))
+        layers.append(Layer(name, "batch_norm", source, target, roles))
+    layers.append(dense("last", "s", "output", bias=False))
+    sites = [fixed("input", "x"), Site("s0", "s0", "relu"), Site("m.raw", "m", "identity"), Site("m", "m", "relu")]
+    sites += [
+        Site("s.raw", "s", "identity"),
+        Site("c.raw", "s", "identity"),
+        Site("s", "s", "relu"),
+        fixed("output", "y"),
+    ]
+    sizes = {"x": 2, "s0": 4, "s": 5, "m": 6, "k1": 3, "k2": 3, "unit": 1, "y": OUTPUTS}
+    spec, arrays = make(atoms(sizes), tensors, sites, layers, seed)
+    arrays |= {name: np.abs(values) + 0.3 for name, values in arrays.items() if "running_var" in name}
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        t = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in w.items()}
+
+        def normed(x, name):
+            stats = (t[f"{name}.{role}"] for role in ("running_mean", "running_var", "weight", "bias"))
+            return functional.batch_norm(x, *stats)
+
+        x = functional.conv2d(
+            torch.from_numpy(inputs(4, 2, 6, 6)), t["first.weight"], t["first.bias"], padding=1
+        ).relu()
+        inner = normed(functional.conv2d(x, t["a.weight"], padding=1, stride=2), "na").relu()
+        skip = normed(functional.conv2d(x, t["c.weight"], stride=2), "nc")
+        x = (skip + normed(functional.conv2d(inner, t["b.weight"], padding=1), "nb")).relu()
+        return (x.mean((2, 3)) @ t["last.weight"].T).numpy()
+
+    return Net(spec, arrays, forward)
+
+
+def concatenated(seed: int = 0) -> Net:
+    """A ReLU net whose later layers read all that earlier ones wrote, side by side."""
+    tensors = {
+        "a.weight": ("a", "x"),
+        "a.bias": ("a",),
+        "b.weight": ("b", Sum(("x", "a"))),
+        "b.bias": ("b",),
+        "c.weight": ("y", Sum(("x", "a", "b"))),
+        "c.bias": ("y",),
+    }
+    sites = [fixed("input", "x"), Site("a", "a", "relu"), Site("b", "b", "relu"), fixed("output", "y")]
+    layers = [dense("a", "input", "a")]
+    for name, target, sources in (("b", "b", ("input", "a")), ("c", "output", ("input", "a", "b"))):
+        for part, source in enumerate(sources):
+            layer = dense(name, source, target, bias=part == 0, source_part=(part,))
+            layers.append(replace(layer, name=f"{name}{part}"))
+    spec, arrays = make(atoms({"x": 4, "a": 5, "b": 6, "y": OUTPUTS}), tensors, sites, layers, seed)
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        seen = inputs(POSITIONS, 4)
+        for name in "ab":
+            seen = np.concatenate([seen, np.maximum(seen @ w[f"{name}.weight"].T + w[f"{name}.bias"], 0)], 1)
+        return seen @ w["c.weight"].T + w["c.bias"]
+
+    return Net(spec, arrays, forward)
+
+
+def attention_between(seed: int = 0) -> Net:
+    """Attention that reads what a ReLU let through, and writes to another: heads and scales depend on each other."""
+    base = attention(seed)
+    tensors = {**base.spec.tensors, "first.weight": ("s", "x"), "first.bias": ("s",), "last.weight": ("y", "t")}
+    tensors |= {f"{name}.weight": (base.spec.tensors[f"{name}.weight"][0], "s") for name in "qkv"}
+    tensors |= {"o.weight": ("t", Product(("g", "r", "e"))), "o.bias": ("t",)}
+    sites = [*base.spec.sites.values(), Site("s", "s", "relu"), Site("t", "t", "relu")]
+    layers = [dense("first", "input", "s"), *(dense(name, "s", name) for name in "qkv")]
+    layers += [dense("o", "v", "t"), dense("last", "t", "output", bias=False)]
+    sizes = {"x": 5, "s": STREAM, "g": 2, "r": 2, "d": 4, "e": 3, "t": 7, "y": OUTPUTS}
+    spec, arrays = make(atoms(sizes, {"d": "g", "e": "g"}), tensors, sites, layers, seed)
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        x = np.maximum(inputs(POSITIONS, 5) @ w["first.weight"].T + w["first.bias"], 0)
+        heads = [x @ w[f"{name}.weight"].T + w[f"{name}.bias"] for name in "qkv"]
+        q, k, v = heads[0].reshape(-1, 2, 2, 4), heads[1].reshape(-1, 2, 4), heads[2].reshape(-1, 2, 3)
+        made = attend(q, k, v).reshape(POSITIONS, -1) @ w["o.weight"].T + w["o.bias"]
+        return np.maximum(made, 0) @ w["last.weight"].T
+
+    return Net(spec, arrays, forward)
+
+
+def normed_heads(seed: int = 0) -> Net:
+    """Queries and keys behind a norm with a gain that all heads share."""
+    q = Product(("g", "d"))
+    tensors = {"q.weight": (q, "x"), "k.weight": (q, "x"), "qn.weight": ("d",), "kn.weight": ("d",)}
+    tensors |= {"v.weight": (Product(("g", "e")), "x"), "o.weight": ("y", Product(("g", "e")))}
+    sites = [fixed("input", "x"), fixed("q.raw", q), fixed("k.raw", q), fixed("qn.raw", "d"), fixed("kn.raw", "d")]
+    sites += [Site("q", "d", "scores", limit="real"), Site("k", "d", "scores", limit="real", dual="q")]
+    sites += [Site("v", Product(("g", "e")), "attention"), fixed("output", "y")]
+    layers = [dense("q", "input", "q.raw", bias=False), dense("k", "input", "k.raw", bias=False)]
+    layers += [Layer(f"{name}n", "gain", f"{name}n.raw", name, {"weight": f"{name}n.weight"}) for name in "qk"]
+    layers += [dense("v", "input", "v", bias=False), dense("o", "v", "output", bias=False)]
+    sizes = {"x": STREAM, "g": 2, "d": 4, "e": 3, "y": OUTPUTS}
+    spec, arrays = make(atoms(sizes, {"e": "g"}), tensors, sites, layers, seed)
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        x = inputs(POSITIONS, STREAM)
+        q, k = (_normalised((x @ w[f"{name}.weight"].T).reshape(-1, 2, 4)) * w[f"{name}n.weight"] for name in "qk")
+        v = (x @ w["v.weight"].T).reshape(-1, 2, 3)
+        return attend(q[:, :, None], k, v).reshape(POSITIONS, -1) @ w["o.weight"].T
+
+    return Net(spec, arrays, forward)
+
+
+def gru(seed: int = 0) -> Net:
+    """A GRU: its state is known up to signs."""
+    gates = Sum(("h",) * 3)
+    tensors = {"ih.weight": (gates, "x"), "ih.bias": (gates,), "hh.weight": (gates, "h"), "hh.bias": (gates,)}
+    tensors["last.weight"] = ("y", "h")
+    sites = [fixed("input", "x"), Site("r", "h", "sigmoid"), Site("z", "h", "sigmoid"), Site("n", "h", "tanh")]
+    sites.append(fixed("output", "y"))
+    layers = []
+    for part, gate in enumerate("rzn"):
+        layers.append(replace(dense("ih", "input", gate, target_part=(part,)), name=f"ih.{gate}"))
+        layers.append(replace(dense("hh", "n", gate, target_part=(part,)), name=f"hh.{gate}"))
+    layers.append(dense("last", "n", "output", bias=False))
+    spec, arrays = make(atoms({"x": 4, "h": 5, "y": OUTPUTS}), tensors, sites, layers, seed)
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        h = np.zeros((2, 5))
+        for x in inputs(POSITIONS, 2, 4):
+            own, back = x @ w["ih.weight"].T + w["ih.bias"], h @ w["hh.weight"].T + w["hh.bias"]
+            r, z = (1 / (1 + np.exp(-(own + back)[:, part * 5 : part * 5 + 5])) for part in (0, 1))
+            h = (1 - z) * np.tanh(own[:, 10:] + r * back[:, 10:]) + z * h
+        return h @ w["last.weight"].T
+
+    return Net(spec, arrays, forward)
+
+
+def decoder(seed: int = 0) -> Net:
+    """A dense layer to channels and pixels, a depthwise convolution with a norm, a transposed one."""
+    tensors = {
+        "a.weight": (Product(("c", "pixel")), "x"),
+        "b.weight": ("c", "unit", "k1", "k2"),
+        "d.weight": ("c", "y", "k1", "k2"),
+        "d.bias": ("y",),
+    }
+    roles = {role: f"n.{role}" for role in ("weight", "bias", "running_mean", "running_var")}
+    tensors |= dict.fromkeys(roles.values(), ("c",))
+    sites = [fixed("input", "x"), Site("a", "c", "relu"), Site("b.raw", "c", "identity"), Site("b", "c", "relu")]
+    sites.append(fixed("output", "y"))
+    layers = [
+        dense("a", "input", "a", bias=False),
+        Layer("b", "depthwise", "a", "b.raw", {"weight": "b.weight"}, ("target", "tap", "tap", "tap")),
+        Layer("n", "batch_norm", "b.raw", "b", roles),
+        dense("d", "b", "output", layout=("source", "target", "tap", "tap")),
+    ]
+    made = atoms({"x": 4, "c": 5, "unit": 1, "k1": 3, "k2": 3, "y": 2})
+    made["pixel"] = Atom("pixel", 9, "spatial", "pixels")
+    spec, arrays = make(made, tensors, sites, layers, seed)
+    arrays["n.running_var"] = np.abs(arrays["n.running_var"]) + 0.3
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        t = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in w.items()}
+        x = (torch.from_numpy(inputs(4, 4)) @ t["a.weight"].T).reshape(4, 5, 3, 3).relu()
+        x = functional.conv2d(x, t["b.weight"], padding=1, groups=5)
+        stats = (t[f"n.{role}"] for role in ("running_mean", "running_var", "weight", "bias"))
+        x = functional.batch_norm(x, *stats).relu()
+        return functional.conv_transpose2d(x, t["d.weight"], t["d.bias"]).numpy()
+
+    return Net(spec, arrays, forward)
+
+
 NETWORKS = {
     made.__name__: made
     for made in (
@@ -483,5 +660,11 @@ NETWORKS = {
         lstm,
         lora,
         experts,
+        residual_images,
+        concatenated,
+        attention_between,
+        normed_heads,
+        gru,
+        decoder,
     )
 }

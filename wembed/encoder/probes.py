@@ -119,16 +119,23 @@ class Probes(nn.Module):
         return getattr(self, task_of(batch, end).buffer, None)
 
     def _answers(self, batch: Batch) -> dict[str, Tensor]:
-        """Group -> what its nodes read, [B, P, N], or [B, P, N, H, W] where pixels are left."""
+        """Group -> what its nodes read, [B, P, N], or [B, P, N, H, W] where pixels are left.
+
+        A stream that is written to after it was read is read again, at root mean square 1: norms stand there, mostly.
+        """
         read: dict[str, Tensor] = {}
         values: dict[str, Tensor] = {}
+        streams: set[str] = set()
         for link in batch.links:
             nodes = batch.nodes[link.source]
             if link.source not in values:
                 known = link.source in read
-                values[link.source] = _activated(read[link.source], nodes) if known else self._start(link, nodes)
+                found = _activated(read[link.source], nodes) if known else self._start(link, nodes)
+                values[link.source] = _of_size_one(found) if link.source in streams else found
             new = _through(link, values[link.source], nodes)
-            read[link.target] = read[link.target] + new if link.target in read else new
+            read[link.target] = _added(read[link.target], new, batch.nodes[link.target]) if link.target in read else new
+            if values.pop(link.target, None) is not None:
+                streams.add(link.target)
         return read
 
     def _start(self, link: Link, nodes: Nodes) -> Tensor:
@@ -225,6 +232,22 @@ def _activated(values: Tensor, nodes: Nodes) -> Tensor:
     if values.ndim == 3 or values.shape[-1] <= _SMALLEST:
         return values
     return _pooled(values, (values.shape[-2] // 2, values.shape[-1] // 2), nodes)
+
+
+def _added(values: Tensor, new: Tensor, nodes: Nodes) -> Tensor:
+    """The sum of what two links write; the larger of two images is pooled to the smaller."""
+    if values.ndim != new.ndim:
+        return _flat(values) + _flat(new)
+    grid = [min(sizes) for sizes in zip(values.shape[3:], new.shape[3:], strict=True)]
+    both = [
+        part if list(part.shape[3:]) == grid else _pooled(part, (grid[0], grid[1]), nodes) for part in (values, new)
+    ]
+    return both[0] + both[1]
+
+
+def _of_size_one(values: Tensor) -> Tensor:
+    """Each probe's values over the root mean square of all nodes."""
+    return values / (values.flatten(2).square().mean(2)[(..., *[None] * (values.ndim - 2))] + 1e-12).sqrt()
 
 
 def _through(link: Link, values: Tensor, nodes: Nodes) -> Tensor:
