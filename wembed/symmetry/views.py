@@ -5,7 +5,6 @@ A view never changes a file and holds no weight: it reads one when asked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from string import ascii_letters
 from typing import Self
 
 import numpy as np
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.cells import Cell, Side, multiplied
+from wembed.symmetry.cells import Cell, multiplied
 from wembed.symmetry.channels import Channels
+from wembed.symmetry.layout import laid, mixed_along, taps_of
 from wembed.symmetry.spec import Layer, SymmetrySpec
 from wembed.symmetry.stacks import read_tensor
 
@@ -91,8 +91,8 @@ class DenseView:
         if "bias" in layer.tensors:
             cell = Cell.of(spec, layer, "bias")
             read = cell.take(read_tensor(checkpoint, spec, layer.tensors["bias"]).astype(np.float64))
-            bias = _laid(cell, read, rows, None, ())[:, 0, 0]
-        taps = _taps(spec, Cell.of(spec, layer, "weight"), rows, columns)
+            bias = laid(cell, read, rows, None, ())[:, 0, 0]
+        taps = taps_of(spec, Cell.of(spec, layer, "weight"), rows, columns)
         return cls(
             layer.name,
             layer.source,
@@ -154,9 +154,9 @@ class DenseView:
         """The canonical weight [T, S, taps], read from the file now."""
         weight = self._turned() if self.turn else self._raw(self._layer)
         if self.left is not None:
-            weight = _along(weight, self.rows, self.left, axis=0)
+            weight = mixed_along(weight, self.rows, self.left, axis=0)
         if self.right is not None:
-            weight = _along(weight, self.columns, self.right, axis=1)
+            weight = mixed_along(weight, self.columns, self.right, axis=1)
         weight *= self.up[:, None, None]
         weight *= self.down[None, :, None]
         return weight
@@ -164,7 +164,7 @@ class DenseView:
     def _raw(self, layer: Layer) -> NDArray[np.float64]:
         cell = Cell.of(self._spec, layer, "weight")
         values = cell.take(read_tensor(self._checkpoint, self._spec, layer.tensors["weight"]))
-        return _laid(cell, values, self.rows, self.columns, _taps(self._spec, cell, self.rows, self.columns))
+        return laid(cell, values, self.rows, self.columns, taps_of(self._spec, cell, self.rows, self.columns))
 
     def _turned(self) -> NDArray[np.float64]:
         assert self.turn is not None  # only called where there is one
@@ -276,66 +276,3 @@ def _vectors(checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer, role: str
     places = cell.places(atoms, "target")
     rest = [axis for axis in range(values.ndim) if axis not in places]
     return values.transpose([*places, *rest]).reshape(spec.size_of(spec.sites[layer.target].axis), -1)
-
-
-def _along(weight: NDArray[np.float64], channels: Channels, matrices: Matrices, axis: int) -> NDArray[np.float64]:
-    """A weight [T, S, K] whose targets (axis 0) or sources (axis 1) are mixed."""
-    before, behind = weight.shape[:axis], weight.shape[axis + 1 :]
-    parted = weight.reshape(*before, *channels.shape, *behind)
-    mixed = multiplied(parted, matrices, tuple(axis + place for place in channels.own))
-    return np.ascontiguousarray(mixed).reshape(weight.shape)
-
-
-def _place(cell: Cell, channels: Channels, number: int, side: Side) -> int | None:
-    """Where an atom of a site's channels stands in a cell; one that is not the site's own on its own side only."""
-    place = cell.place(channels.atoms[number], side)
-    if place is not None and number not in channels.own and cell.roles[place] != side:
-        return None
-    return place
-
-
-def _taps(spec: SymmetrySpec, cell: Cell, rows: Channels, columns: Channels) -> tuple[str, ...]:
-    """The atoms that make up a weight's taps: what a flatten put beside the source, then the kernel's."""
-    used = {_place(cell, rows, number, "target") for number in range(len(rows.atoms))}
-    used |= {_place(cell, columns, number, "source") for number in range(len(columns.atoms))}
-    found: dict[bool, list[str]] = {False: [], True: []}
-    for number, (atom, role) in enumerate(zip(cell.atoms, cell.roles, strict=True)):
-        is_grid = role == "tap" or spec.atoms[atom].kind == "spatial"
-        if number not in used and (is_grid or spec.sizes[atom] > 1):
-            found[role == "tap"].append(atom)
-    return (*found[False], *found[True])
-
-
-def _laid(
-    cell: Cell, values: NDArray[np.generic], rows: Channels, columns: Channels | None, taps: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """A cell's values as [T, S, K] in float64; what stands on both sides (groups) makes blocks on the diagonal.
-
-    Targets that the cell has fewer of than the site are repeated; so are sources, divided by how often.
-    """
-    labels: list[int] = []
-    shape: list[int] = []
-    missing: list[int] = []
-    repeats = 1
-    sides: list[tuple[Channels, Side]] = [(rows, "target"), *([(columns, "source")] if columns else [])]  # type: ignore[list-item]  # "source" is one
-    for channels, side in sides:
-        for number, size in enumerate(channels.shape):
-            place = _place(cell, channels, number, side)
-            if place is None:
-                place = len(cell.atoms) + len(missing)
-                missing.append(place)
-                repeats *= size if side == "source" else 1
-            labels.append(place)
-            shape.append(size)
-    for number, (atom, size) in enumerate(zip(cell.atoms, cell.shape, strict=True)):
-        if number not in labels and atom in taps:
-            labels.append(number)
-            shape.append(size)
-    kept = [number for number in range(len(cell.atoms)) if number in labels]
-    out = np.zeros(shape)
-    names = ["".join(ascii_letters[label] for label in row) for row in (labels, [*missing, *kept])]
-    into = np.einsum("->".join(names), out)  # a view
-    into[...] = values.reshape([cell.shape[number] for number in kept])
-    if repeats > 1:
-        out /= repeats
-    return out.reshape(rows.size, columns.size if columns else 1, -1)
