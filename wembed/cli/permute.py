@@ -17,6 +17,9 @@ def permute(
     rescale: Annotated[
         bool, typer.Option("--rescale", help="Rescale neurons too, where that changes nothing.")
     ] = False,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Rescale, mix heads and low ranks, and turn rotary planes too.")
+    ] = False,
     seed: options.Seed = 0,
     spec: options.Spec = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
@@ -33,12 +36,15 @@ def permute(
     from wembed.checkpoint import open_checkpoint
     from wembed.cli.opened import check_out, open_one
     from wembed.symmetry import permute as write_permuted
+    from wembed.symmetry import permute_continuously
 
     output = Output.choose(format, json, quiet)
     opened = open_one(output, checkpoint, zoo, spec)
     check_out(out, opened.checkpoint)
-    notices = write_permuted(opened.checkpoint, opened.spec, out, np.random.default_rng(seed), rescale)
+    network = (opened.checkpoint, opened.spec, out, np.random.default_rng(seed))
+    notices = permute_continuously(*network) if continuous else write_permuted(*network, rescale)
     output.notices(checkpoint, notices)
     sha256 = open_checkpoint(out).file_hash()
-    output.rows([{"out": out, "seed": seed, "rescaled": rescale and opened.spec.has_scales, "sha256": sha256}], COLUMNS)
+    rescaled = (rescale or continuous) and opened.spec.has_scales
+    output.rows([{"out": out, "seed": seed, "rescaled": rescaled, "sha256": sha256}], COLUMNS)
     output.next_command("search", out, zoo=zoo)

@@ -139,14 +139,15 @@ class Probes(nn.Module):
         return read
 
     def _start(self, link: Link, nodes: Nodes) -> Tensor:
-        """The probes as a group's values; nodes without a place all get the same."""
+        """The probes as a group's values; nodes without a place all get the same, and zero where signs are open."""
         batch, size = nodes.bias.shape
         pixels = _IMAGE**2 if link.taps else 1
         codes = _codes(pixels * (size if nodes.ordered else 1)).to(nodes.bias)
         values: Tensor = self.inputs(codes).T  # [P, N pixels], channels first as in a flat input
         if link.taps:
             values = values.unflatten(1, (-1, _IMAGE, _IMAGE))  # type: ignore[no-untyped-call]
-        return values.expand(batch, self.count, size, *values.shape[2:])
+        values = values.expand(batch, self.count, size, *values.shape[2:])
+        return torch.zeros_like(values) if nodes.signed else values
 
     def _read(self, values: Tensor, nodes: Nodes, consensus: Tensor | None) -> Tensor:
         """A reading [B, width] of what leaves a network."""
@@ -213,10 +214,14 @@ def tasks_of(batches: Sequence[Batch]) -> tuple[Task, ...]:
 
 
 def _ends(batch: Batch) -> list[str]:
-    """The groups that no link reads, or the last one; what is known up to signs only is no answer."""
+    """The groups that no link reads, or the last one.
+
+    Those with places are preferred (gates are read by no link either); what is known up to signs only is no answer.
+    """
     sources = {link.source for link in batch.links}
     plain = [link.target for link in batch.links if not batch.nodes[link.target].signed]
-    return list(dict.fromkeys(end for end in plain if end not in sources)) or plain[-1:]
+    ends = list(dict.fromkeys(end for end in plain if end not in sources))
+    return [end for end in ends if batch.nodes[end].ordered] or ends or plain[-1:]
 
 
 def _flat(values: Tensor) -> Tensor:

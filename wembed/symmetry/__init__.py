@@ -5,7 +5,7 @@ from wembed.symmetry.canonical_view import CanonicalView, canonical
 from wembed.symmetry.declare import declare_spec
 from wembed.symmetry.find import find_spec, load_spec, save_spec, spec_metadata, structure_signature
 from wembed.symmetry.infer import infer_spec
-from wembed.symmetry.permuted_copy import permute
+from wembed.symmetry.permuted_copy import permute, permute_continuously
 from wembed.symmetry.random_actions import random_action, random_continuous_action
 from wembed.symmetry.spec import Atom, Layer, Site, SymmetrySpec
 
@@ -25,6 +25,7 @@ __all__ = [
     "invert",
     "load_spec",
     "permute",
+    "permute_continuously",
     "random_action",
     "random_continuous_action",
     "save_spec",
