@@ -1,0 +1,20 @@
+"""Networks that others define: modules with example inputs, from transformers configs, timm names and the user's code."""
+
+from wembed.models.foreign.depth import FULL_DEPTHS, reduced
+from wembed.models.foreign.factory import factory_runnable
+from wembed.models.foreign.names import Matched, match_names
+from wembed.models.foreign.runnable import Runnable
+from wembed.models.foreign.timm_name import timm_runnable
+from wembed.models.foreign.transformers_config import complete_config, config_runnable
+
+__all__ = [
+    "FULL_DEPTHS",
+    "Matched",
+    "Runnable",
+    "complete_config",
+    "config_runnable",
+    "factory_runnable",
+    "match_names",
+    "reduced",
+    "timm_runnable",
+]
