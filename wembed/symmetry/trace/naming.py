@@ -82,8 +82,13 @@ def _path(tensor: str) -> str:
 
 def kind_of(leaf: Variable) -> AtomKind:
     """What the indices of an atom are."""
-    marked = next((kind for kind in _MARKED if kind in leaf.marks), None)
+    marked = next((kind for kind in _MARKED if kind in leaf.marks and _may_be(kind, leaf)), None)
     return marked or _KIND_OF_REASON.get(leaf.frozen, "hidden")
+
+
+def _may_be(kind: AtomKind, leaf: Variable) -> bool:
+    """Tokens and pixels that take part in attention are what they were before."""
+    return kind not in ("head", "head_dim") or _KIND_OF_REASON.get(leaf.frozen) is None
 
 
 def atom_of(name: str, leaf: Variable, under: str = "") -> Atom:

@@ -12,6 +12,7 @@ from torch import nn
 from torch.fx import Graph
 
 from wembed.errors import WembedError
+from wembed.symmetry.trace.fused import unfuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ def program_of(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
     used = {node.name for node in exported.graph.nodes if node.op == "placeholder" and node.users}
     parameters = {node: first[name] for node, name in names.items() if name in first and node in used}
     constants = {**names, **signature.inputs_to_lifted_tensor_constants}
+    unfuse(exported.graph)
     return Program(
         exported.graph,
         parameters,
@@ -69,7 +71,8 @@ def _export(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     try:
         with _quiet(), torch.no_grad():
             exported = torch.export.export(module, tuple(args), dict(kwargs), strict=False)
-            return exported.run_decompositions({})
+            functional: torch.export.ExportedProgram = exported.run_decompositions({})
+            return functional
     except Exception as error:  # whatever the module's own code or torch.export's raises
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise WembedError(

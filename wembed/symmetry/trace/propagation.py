@@ -6,7 +6,7 @@ or one that is used in a way that its rule does not know, freezes all that it to
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,8 @@ class Propagation:
         values: node -> its value or values.
         writes: which tensor's axis writes a value, in data-flow order.
         unknown: operator name -> how often it was not understood.
+        spaces: all axes over which an operator runs, those that it sums over among them.
+        mixes: axes along which indices meet or move, and the other axes of that value.
     """
 
     rules: Mapping[str, Rule]
@@ -60,6 +62,8 @@ class Propagation:
     values: dict[Node, Outcome] = field(default_factory=dict)
     writes: list[tuple[str, Variable]] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
+    spaces: list[Axes] = field(default_factory=list)
+    mixes: list[tuple[Axes, Axes]] = field(default_factory=list)
 
     def follow(self, graph: Graph) -> None:
         """Follow all values from the inputs to the outputs."""
@@ -161,6 +165,12 @@ class Propagation:
         """A vector, if there is one, lies along an axis."""
         if isinstance(vector, Node):
             unify(axis, self.axes(vector)[-1])
+
+    def mix(self, axes: Axes, dims: Iterable[int]) -> None:
+        """Along some axes of a value, indices meet or change places."""
+        mixed = {dim % len(axes) for dim in dims}
+        inside = tuple(axis for dim, axis in enumerate(axes) if dim in mixed)
+        self.mixes.append((inside, tuple(axis for dim, axis in enumerate(axes) if dim not in mixed)))
 
 
 _VIEWS = frozenset(("transpose", "t", "permute", "_to_copy", "to", "clone", "alias", "detach", "contiguous"))

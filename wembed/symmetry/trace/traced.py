@@ -1,6 +1,6 @@
 """A module's axes: pass 1 of tracing, from a module to immutable axis expressions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from wembed.symmetry.spec import Atom
 from wembed.symmetry.trace.atoms import Axes, leaves
 from wembed.symmetry.trace.naming import Names, atom_of, expression, named
 from wembed.symmetry.trace.operators import AXIS_RULES, KEEP_ENTRIES
+from wembed.symmetry.trace.parents import Evidence, parents_of
 from wembed.symmetry.trace.program import Program, program_of
 from wembed.symmetry.trace.propagation import Propagation, Value
 
@@ -61,11 +62,41 @@ def trace_axes(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
 def _resolved(program: Program, trace: Propagation) -> Traced:
     used = {name: trace.tensors[name] for name in _by_first_use(program) if name in trace.tensors}
     names = named(trace.writes, used)
-    atoms = {name: atom_of(name, leaf) for name, leaf in names.atoms.items()}
+    in_tensors = dict(names.atoms)
     tensors = {copy: _expressions(axes, names) for name, axes in used.items() for copy in program.tied[name]}
     values = {node.name: _value(node.name, value, names) for node, value in trace.values.items()}
     sizes = {name: leaf.size for name, leaf in names.atoms.items()}
+    free = [name for name, leaf in in_tensors.items() if not leaf.frozen]
+    parents = parents_of(free, sizes, _evidence(trace, tensors, values, names))
+    atoms = {name: atom_of(name, leaf, parents.get(name, "")) for name, leaf in in_tensors.items()}
     return Traced(program.graph, program.parameters, atoms, tensors, values, trace.unknown, sizes)
+
+
+def _evidence(
+    trace: Propagation, tensors: Mapping[str, tuple[Axis, ...]], values: Mapping[str, ValueAxes], names: Names
+) -> Evidence:
+    """Where atoms stand; those that stand in an operator's inside alone get names that nobody sees."""
+
+    def seen(axes: Axes) -> tuple[Axis, ...]:
+        return _expressions(_named("inside", axes, names), names)
+
+    own = {axes for several in values.values() for axes in (several if _is_several(several) else (several,))}
+    entries = [value.entries for value in _flat(trace.values.values()) if value.entries is not None]
+    return Evidence(
+        frozenset(tensors.values()),
+        frozenset({*own, *map(seen, trace.spaces)}),  # type: ignore[arg-type]
+        frozenset((seen(mixed), seen(kept)) for mixed, kept in trace.mixes),
+        frozenset(seen((axis,))[0] for axis in entries),
+    )
+
+
+def _flat(outcomes: Iterable[Value | tuple[Value, ...]]) -> Iterator[Value]:
+    for outcome in outcomes:
+        yield from outcome if isinstance(outcome, tuple) else (outcome,)
+
+
+def _is_several(axes: ValueAxes) -> bool:
+    return bool(axes) and isinstance(axes[0], tuple)
 
 
 def _by_first_use(program: Program) -> list[str]:

@@ -31,6 +31,7 @@ def top(trace: Propagation, node: Node) -> Outcome:
     source, given = trace.axes(node.args[0]), arguments(node)
     dim = given["dim"] % len(source)
     values, _ = node.meta["val"]
+    trace.mix(source, [dim])
     ranked = () if values.dim() < len(source) else (Variable(int(values.shape[dim]), RANKED),)
     axes = (*source[:dim], *ranked, *source[dim + 1 :])
     return (Value(axes), Value(axes, source[dim]))
@@ -42,6 +43,7 @@ def which(trace: Propagation, node: Node) -> Value:
     if given["dim"] is None:
         raise NotUnderstoodError("the largest of all axes")
     dim = given["dim"] % len(source)
+    trace.mix(source, [dim])
     kept = (Variable(1),) if given["keepdim"] else ()
     return Value((*source[:dim], *kept, *source[dim + 1 :]), source[dim])
 
@@ -71,6 +73,7 @@ def gather(trace: Propagation, node: Node) -> Value:
     """Along one axis the entries whose indices are given, place by place."""
     given = arguments(node)
     source, index = trace.axes(given["self"]), trace.value(given["index"])
+    trace.mix(source, [given["dim"]])
     _beside(source, index.axes, given["dim"])
     _index(source[given["dim"]], index)
     return Value(index.axes)
@@ -80,6 +83,7 @@ def scatter(trace: Propagation, node: Node) -> Value:
     """Along one axis entries are put where the indices say."""
     given = arguments(node)
     target, index = trace.axes(given["self"]), trace.value(given["index"])
+    trace.mix(target, [given["dim"]])
     _beside(target, index.axes, given["dim"])
     _index(target[given["dim"]], index)
     if isinstance(given.get("src"), Node):
@@ -108,6 +112,7 @@ def index_select(trace: Propagation, node: Node) -> Value:
     given = arguments(node)
     axes, index = trace.axes(given["self"]), trace.value(given["index"])
     dim = given["dim"] % len(axes)
+    trace.mix(axes, [dim])
     _index(axes[dim], index)
     chosen = index.axes or (Variable(1),)
     return Value((*axes[:dim], *chosen, *axes[dim + 1 :]))
@@ -121,6 +126,7 @@ def index(trace: Propagation, node: Node) -> Value:
     values = [trace.value(chosen[place]) for place in places]
     if any(not _is_integer(chosen[place]) for place in places):
         raise NotUnderstoodError("an index by truth values")
+    trace.mix(axes, places)
     for place, value in zip(places, values, strict=True):
         _index(axes[place], value)
     kept = [axis for place, axis in enumerate(axes) if place not in places]

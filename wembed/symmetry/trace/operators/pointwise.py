@@ -45,13 +45,16 @@ def glu(trace: Propagation, node: Node) -> Value:
 
 def along_axis(trace: Propagation, node: Node) -> Value:
     """`softmax` and its like: all entries along an axis are treated alike."""
-    return trace.value(node.args[0])
+    value = trace.value(node.args[0])
+    trace.mix(value.axes, [arguments(node)["dim"]])
+    return value
 
 
 def cumulative(trace: Propagation, node: Node) -> Value:
     """`cumsum` and its like: the order along one axis matters."""
-    value = trace.value(node.args[0])
-    freeze(value.axes[arguments(node)["dim"]], "summed up in order")
+    value, dim = trace.value(node.args[0]), arguments(node)["dim"]
+    trace.mix(value.axes, [dim])
+    freeze(value.axes[dim], "summed up in order")
     return value
 
 
@@ -89,6 +92,7 @@ def difference(trace: Propagation, node: Node) -> Value:
     inputs = [trace.value(given[name]) for name in ("self", "prepend", "append") if isinstance(given[name], Node)]
     dim = given["dim"] % len(shape)
     for value in inputs:
+        trace.mix(value.axes, [dim])
         freeze(value.axes[dim], "differences of neighbours")
     rest = broadcast([value.axes[:dim] + value.axes[dim + 1 :] for value in inputs], shape[:dim] + shape[dim + 1 :])
     return Value((*rest[:dim], Variable(shape[dim], "differences of neighbours"), *rest[dim:]))

@@ -15,6 +15,7 @@ def linear(trace: Propagation, node: Node) -> Value:
     x, weight = trace.axes(given["input"]), trace.axes(given["weight"])
     trace.wrote(given["weight"], weight[0])
     unify(x[-1], weight[-1])
+    trace.spaces.append((*x, *weight[:-1]))
     trace.along(weight[0], given["bias"])
     return Value((*x[:-1], *weight[:-1]))
 
@@ -43,6 +44,10 @@ def _product(trace: Propagation, first: Any, second: Any) -> Axes:  # two operat
     kind = "expert" if trace.is_parameter(first) or trace.is_parameter(second) else "head"
     for axis in batch:
         mark(axis, kind)
+    if kind == "head" and batch:
+        mark(x[-1], "head_dim")
+        mark(y[-1], "head_dim")
+    trace.spaces.append((*batch, *x[-2:], *(y[-1:] if len(y) > 1 else ())))
     return (*batch, *x[-2:-1], *(y[-1:] if len(y) > 1 else ()))
 
 
@@ -62,6 +67,7 @@ def einsum(trace: Propagation, node: Node) -> Value:
             letters[letter] = unify(letters.get(letter, axis), axis)
             if letter in output:
                 trace.wrote(argument, axis)
+    trace.spaces.append(tuple(letters.values()))
     return Value(tuple(letters[letter] for letter in output))
 
 
@@ -70,6 +76,7 @@ def embedding(trace: Propagation, node: Node) -> Value:
     given = arguments(node)
     table, indices = trace.axes(given["weight"]), trace.value(given["indices"])
     trace.wrote(given["weight"], table[1])
+    trace.mix(table, [0])
     if indices.entries is not None:
         unify(table[0], indices.entries)
     else:
@@ -91,6 +98,8 @@ def attention(trace: Propagation, node: Node) -> Value:
     if isinstance(given["attn_mask"], Node):
         weights = (*heads, query[-2], key[-2])
         broadcast([weights, trace.axes(given["attn_mask"])], [axis.size for axis in weights])
+    trace.spaces += [(*heads, query[-2], key[-2], query[-1]), (*heads, query[-2], key[-2], value[-1])]
+    trace.mix((*heads, query[-2], key[-2]), [-1])
     for axis in heads:
         mark(axis, "head")
     mark(query[-1], "head_dim")

@@ -17,7 +17,7 @@ def recurrent(trace: Propagation, node: Node) -> Outcome:
     if "data" in given:
         raise NotUnderstoodError("a packed sequence")
     x = trace.axes(given["input"])
-    initial = given["hx"] if isinstance(given["hx"], list | tuple) else [given["hx"]]
+    initial: list[Node] = list(given["hx"]) if isinstance(given["hx"], list | tuple) else [given["hx"]]
     directions = 2 if given["bidirectional"] else 1
     each = len(given["params"]) // (int(given["num_layers"]) * directions)
     if each != (4 if given["has_biases"] else 2):
@@ -42,6 +42,7 @@ def _layer(trace: Propagation, source: Variable, weights: list[Any], gates: int)
     for axis in (into[0], recurring[0], *(trace.axes(bias)[0] for bias in weights[2:])):
         unify(axis, total([hidden] * gates))
     trace.wrote(weights[0], hidden)
+    trace.spaces += [(into[0], into[1]), (recurring[0], recurring[1])]
     return hidden
 
 

@@ -33,7 +33,8 @@ def getitem(trace: Propagation, node: Node) -> Outcome:
     values = trace.values[source]  # type: ignore[index]
     if not isinstance(values, tuple) or not isinstance(index, int):
         raise NotUnderstoodError(f"{node} takes {index} of {source}")
-    return values[index]
+    found: Value = values[index]
+    return found
 
 
 def reshape(trace: Propagation, node: Node) -> Value:
@@ -207,6 +208,7 @@ def along_space(trace: Propagation, node: Node) -> Value:
     """`flip`, `roll`: what is moved along some axes keeps their order."""
     value, given = trace.value(node.args[0]), arguments(node)
     dims = given["dims"] or range(len(value.axes))
+    trace.mix(value.axes, dims)
     for dim in dims:
         freeze(value.axes[dim], "moved along")
     return value

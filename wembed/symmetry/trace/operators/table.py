@@ -52,7 +52,7 @@ _OTHERS: Mapping[str, Rule] = {
     "pixel_shuffle": shape.pixel_shuffle,
     "pixel_unshuffle": shape.pixel_unshuffle,
     **_rules(shape.channel_shuffle, "channel_shuffle native_channel_shuffle"),
-    **_rules(pointwise.pointwise, "pointwise gelu silu elu hardswish where masked_fill"),
+    **_rules(pointwise.pointwise, "pointwise gelu silu elu hardswish where masked_fill __and__ __or__ __xor__"),
     **_rules(pointwise.prelu, "prelu _prelu_kernel"),
     "glu": pointwise.glu,
     **_rules(pointwise.along_axis, "softmax log_softmax _softmax _log_softmax _safe_softmax"),

@@ -1,0 +1,158 @@
+"""Fused projections in a graph: a reshape that makes an axis of parts (q, k, v) becomes one slice for each part.
+
+`x.view(.., 3, heads, d)` followed by `unbind` or `[0]`, `[1]`, `[2]` says that x is three pieces, but as a product of
+axes it would tie their heads and dims together. Cut first and reshaped then, every piece keeps axes of its own.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.fx import Graph, Node
+
+from wembed.symmetry.trace.propagation import operator_name
+
+aten = torch.ops.aten
+
+_VIEWS = frozenset(("view", "_unsafe_view", "reshape"))
+_COPIES = frozenset(("clone", "contiguous", "alias", "detach", "_to_copy", "to"))
+_MOST_PARTS = 16  # of one projection
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """A reshape whose axis `dim` is only taken apart.
+
+    Args:
+        node: the reshape.
+        shape: that it makes.
+        dim: the axis of parts.
+        end: behind the axes that one part is made of.
+    """
+
+    node: Node
+    shape: tuple[int, ...]
+    dim: int
+    end: int
+
+
+def unfuse(graph: Graph) -> None:
+    """Rewrite all fused projections of a graph, in place."""
+    for node in list(graph.nodes):
+        found = next(_fused(node), None)
+        if found is not None:
+            for part in range(found.shape[found.dim]):
+                _replace(node, found.dim, part, _cut(graph, found, part))
+            _erase(graph, node)
+
+
+def _fused(node: Node) -> Iterator[_Fused]:
+    if operator_name(node) not in _VIEWS:
+        return
+    shape = tuple(node.meta["val"].shape)
+    source = tuple(node.args[0].meta["val"].shape)  # type: ignore[union-attr]
+    bounds = set(_bounds(source))
+    for dim in range(len(shape)):
+        end = next((e for e in range(dim + 1, len(shape) + 1) if math.prod(shape[:e]) in bounds), len(shape))
+        rest = math.prod(shape[dim + 1 : end])
+        if 1 < shape[dim] <= _MOST_PARTS and rest > 1 and _is_taken_apart(node, dim):
+            yield _Fused(node, shape, dim, end)
+
+
+def _bounds(shape: Sequence[int]) -> Iterator[int]:
+    """Where one axis ends and the next one begins, as products of sizes."""
+    return (math.prod(shape[:end]) for end in range(len(shape) + 1))
+
+
+def _is_taken_apart(node: Node, dim: int) -> bool:
+    """Whether single indices are all that is ever taken of an axis, after transposes perhaps."""
+    return bool(node.users) and all(_user_takes_apart(user, dim) for user in node.users)
+
+
+def _user_takes_apart(user: Node, dim: int) -> bool:
+    name, rank = operator_name(user), user.args[0].meta["val"].dim() if _is_tensor(user.args[0]) else 0
+    if name == "unbind":
+        return _argument(user, 1, 0) % rank == dim and all(operator_name(own) == "getitem" for own in user.users)
+    if name == "select":
+        return bool(user.args[1] % rank == dim)  # type: ignore[operator]
+    if name in _COPIES:
+        return _is_taken_apart(user, dim)
+    order = _order(user)
+    return order is not None and _is_taken_apart(user, order.index(dim))
+
+
+def _is_tensor(argument: Any) -> bool:  # an operator's argument
+    return isinstance(argument, Node) and isinstance(argument.meta.get("val"), torch.Tensor)
+
+
+def _argument(node: Node, place: int, default: int) -> int:
+    value = node.args[place] if len(node.args) > place else node.kwargs.get("dim", default)
+    return int(value)  # type: ignore[arg-type]
+
+
+def _order(node: Node) -> list[int] | None:
+    """The order in which a transpose puts the axes, None for any other operator."""
+    name = operator_name(node)
+    if name not in ("permute", "transpose"):
+        return None
+    rank = node.meta["val"].dim()
+    if name == "permute":
+        return [int(dim) % rank for dim in node.args[1]]  # type: ignore[union-attr,arg-type]
+    order = list(range(rank))
+    first, second = (int(dim) % rank for dim in node.args[1:3])  # type: ignore[arg-type]
+    order[first], order[second] = second, first
+    return order
+
+
+def _cut(graph: Graph, fused: _Fused, part: int) -> Node:
+    """One part of a fused projection, without the axis of parts."""
+    shape, dim, end = fused.shape, fused.dim, fused.end
+    size = math.prod(shape[dim + 1 : end])
+    together = (*shape[:dim], shape[dim] * size, *shape[end:])
+    with graph.inserting_before(fused.node):
+        flat = _call(graph, aten.view.default, fused.node.args[0], list(together))
+        piece = _call(graph, aten.slice.Tensor, flat, dim, part * size, (part + 1) * size)
+        return _call(graph, aten.view.default, piece, [*shape[:dim], *shape[dim + 1 :]])
+
+
+def _replace(node: Node, dim: int, part: int, piece: Node) -> None:
+    """Let all that uses one index of an axis use a piece instead."""
+    for user in list(node.users):
+        name, order = operator_name(user), _order(user)
+        if name == "unbind":
+            _replace_items(user, part, piece)
+        elif name == "select":
+            if int(user.args[2]) % node.meta["val"].shape[dim] == part:  # type: ignore[arg-type]
+                user.replace_all_uses_with(piece)
+        elif order is None:
+            with user.graph.inserting_before(user):
+                copy = _call(user.graph, user.target, piece, *user.args[1:], **user.kwargs)
+            _replace(user, dim, part, copy)
+        else:
+            kept = [own - (own > dim) for own in order if own != dim]
+            with user.graph.inserting_before(user):
+                moved = _call(user.graph, aten.permute.default, piece, kept)
+            _replace(user, order.index(dim), part, moved)
+
+
+def _replace_items(unbind: Node, part: int, piece: Node) -> None:
+    for item in list(unbind.users):
+        if item.args[1] == part:
+            item.replace_all_uses_with(piece)
+
+
+def _call(graph: Graph, target: Any, *args: Any, **kwargs: Any) -> Node:  # an operator and its arguments
+    """A new node whose shape is known."""
+    node = graph.call_function(target, args, kwargs)
+    values = [argument.meta["val"] if isinstance(argument, Node) else argument for argument in args]
+    node.meta["val"] = target(*values, **kwargs)
+    return node
+
+
+def _erase(graph: Graph, node: Node) -> None:
+    """Remove a node and what used it, all of which nothing uses any more."""
+    for user in list(node.users):
+        _erase(graph, user)
+    graph.erase_node(node)
