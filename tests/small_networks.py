@@ -646,6 +646,34 @@ def decoder(seed: int = 0) -> Net:
     return Net(spec, arrays, forward)
 
 
+def preactivated(seed: int = 0) -> Net:
+    """Batch norms in front of layers, over all that was written so far: two read one value."""
+    tensors = {"a.weight": ("a", "x"), "b.weight": ("b", "a"), "c.weight": ("y", Sum(("a", "b"))), "c.bias": ("y",)}
+    roles = ("weight", "bias", "running_mean", "running_var")
+    tensors |= {f"n0.{role}": ("a",) for role in roles} | {f"n1.{role}": (Sum(("a", "b")),) for role in roles}
+    sites = [fixed("input", "x"), Site("a", "a", "identity"), Site("b", "b", "identity"), fixed("output", "y")]
+    sites += [Site(name, name[-1], "relu") for name in ("n0.a", "n1.a", "n1.b")]
+    layers = [dense("a", "input", "a", bias=False), dense("b", "n0.a", "b", bias=False)]
+    for name, source, part in (("n0", "a", ()), ("n1", "a", (0,)), ("n1", "b", (1,))):
+        used = {role: f"{name}.{role}" for role in roles}
+        layers.append(Layer(f"{name}.{source}", "batch_norm", source, f"{name}.{source}", used, target_part=part))
+    for part, source in enumerate("ab"):
+        layers.append(replace(dense("c", f"n1.{source}", "output", part == 0, source_part=(part,)), name=f"c{part}"))
+    spec, arrays = make(atoms({"x": 4, "a": 5, "b": 6, "y": OUTPUTS}), tensors, sites, layers, seed)
+    arrays |= {name: np.abs(values) + 0.3 for name, values in arrays.items() if "running_var" in name}
+
+    def forward(w: Arrays) -> NDArray[np.float64]:
+        def normed(x, name):
+            unit = (x - w[f"{name}.running_mean"]) / np.sqrt(w[f"{name}.running_var"] + 1e-5)
+            return np.maximum(unit * w[f"{name}.weight"] + w[f"{name}.bias"], 0)
+
+        a = inputs(POSITIONS, 4) @ w["a.weight"].T
+        b = normed(a, "n0") @ w["b.weight"].T
+        return normed(np.concatenate([a, b], 1), "n1") @ w["c.weight"].T + w["c.bias"]
+
+    return Net(spec, arrays, forward)
+
+
 NETWORKS = {
     made.__name__: made
     for made in (
@@ -666,5 +694,6 @@ NETWORKS = {
         normed_heads,
         gru,
         decoder,
+        preactivated,
     )
 }

@@ -31,7 +31,7 @@ def scale_action(checkpoint: Checkpoint, spec: SymmetrySpec, variances: Variance
     """
     scales = _magnitudes(checkpoint, spec)
     for norm in (layer for layer in spec.layers if layer.kind == "batch_norm"):
-        gain = AffineView.of(checkpoint, norm).gain
+        gain = AffineView.of(checkpoint, spec, norm).gain
         scale = spec.sites[norm.source].scale
         if variances and scale in ("real", "positive"):
             stored = checkpoint.read(norm.tensors["running_var"]).astype(np.float64)
@@ -49,7 +49,7 @@ def _magnitudes(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, Vector]
     found: dict[str, Vector] = {}
     for view in flow.dense:
         found[view.source] = _ratio(1.0, view.down)
-    stored = {layer.name: AffineView.of(checkpoint, layer) for layer in spec.layers if layer.kind == "batch_norm"}
+    stored = {layer.name: AffineView.of(checkpoint, spec, layer) for layer in spec.layers if layer.kind == "batch_norm"}
     for norm in (norm for norm in reversed(flow.affine) if norm.name in stored):
         found[norm.source] = _ratio(found.get(norm.target, 1.0) * stored[norm.name].gain, norm.gain)
     return {site: factors for site, factors in found.items() if spec.sites[site].scale in ("positive", "real")}

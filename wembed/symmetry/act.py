@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wembed.symmetry.axes import atoms_of
 from wembed.symmetry.cells import Cell, Side, laid_out, multiplied
 from wembed.symmetry.shuffle import old_index, shuffled
-from wembed.symmetry.sides import duals_of, faces, halves
+from wembed.symmetry.sides import Sides
 from wembed.symmetry.spec import Layer, SymmetrySpec
 from wembed.symmetry.stacks import stacked_reader, stored_parts
 
@@ -126,8 +126,9 @@ def apply_action(action: Action, spec: SymmetrySpec, read: Read) -> Iterator[tup
 def _steps(action: Action, spec: SymmetrySpec, read: Read) -> dict[str, list[Step]]:
     """What is to be done to each tensor before it is permuted, in order."""
     steps: dict[str, list[Step]] = defaultdict(list)
+    sides = Sides.of(spec)
     for site, shift in action.shifts.items():
-        for name, step in _shift_steps(spec, site, shift, read):
+        for name, step in _shift_steps(sides, site, shift, read):
             steps[name].append(step)
     factors = _with_duals({**action.scales, **action.mixes}, spec)
     for layer in spec.layers:
@@ -136,9 +137,9 @@ def _steps(action: Action, spec: SymmetrySpec, read: Read) -> dict[str, list[Ste
             places = cell.places(_atoms(spec, layer.target if side == "target" else layer.source), side)
             steps[layer.tensors[role]].append(_multiply(cell, own, places))
     for site, turn in action.turns.items():
-        duals = {dual: 1.0 / turn.conj() for dual in duals_of(spec, site)}
+        duals = {dual: 1.0 / turn.conj() for dual in sides.duals[site]}
         for target, own_turn in {site: turn, **duals}.items():
-            for name, step in _turn_steps(spec, target, own_turn):
+            for name, step in _turn_steps(sides, target, own_turn):
                 steps[name].append(step)
     return steps
 
@@ -181,12 +182,12 @@ def _multiply(cell: Cell, factors: Factors, places: tuple[int, ...]) -> Step:
     return step
 
 
-def _turn_steps(spec: SymmetrySpec, site: str, turn: NDArray[np.complex128]) -> Iterator[tuple[str, Step]]:
+def _turn_steps(sides: Sides, site: str, turn: NDArray[np.complex128]) -> Iterator[tuple[str, Step]]:
     """Tensor and step for all pairs of halves that write a site."""
-    atoms = _atoms(spec, site)
-    for pair in halves(spec, site):
+    atoms = _atoms(sides.spec, site)
+    for pair in sides.halves(site):
         for role, name in pair[0].tensors.items():
-            real, imaginary = (Cell.of(spec, half, role) for half in pair)
+            real, imaginary = (Cell.of(sides.spec, half, role) for half in pair)
             yield name, _turned(real, imaginary, turn, real.places(atoms, "target"))
 
 
@@ -198,16 +199,14 @@ def _turned(real: Cell, imaginary: Cell, turn: NDArray[np.complex128], places: t
     return step
 
 
-def _shift_steps(spec: SymmetrySpec, site: str, shift: NDArray[np.float64], read: Read) -> Iterator[tuple[str, Step]]:
+def _shift_steps(sides: Sides, site: str, shift: NDArray[np.float64], read: Read) -> Iterator[tuple[str, Step]]:
     """Tensor and step for the bias that a shift goes into and, of values, those that it is taken from."""
-    atoms = _atoms(spec, site)
-    beside = list(faces(spec, site))
-    for layer in [layer for layer, side in beside if side == "target" and "bias" in layer.tensors][:1]:
-        cell = Cell.of(spec, layer, "bias")
+    atoms = _atoms(sides.spec, site)
+    for layer in [layer for layer in sides.writers[site] if "bias" in layer.tensors][:1]:
+        cell = Cell.of(sides.spec, layer, "bias")
         yield layer.tensors["bias"], _add(cell, laid_out(shift, cell.shape, cell.places(atoms, "target")))
-    for layer, side in beside:
-        if side == "source":
-            yield layer.tensors["bias"], _take_back(spec, layer, shift, read)
+    for layer in sides.readers[site]:
+        yield layer.tensors["bias"], _take_back(sides.spec, layer, shift, read)
 
 
 def _add(cell: Cell, shift: NDArray[np.float64]) -> Step:

@@ -15,8 +15,8 @@ from wembed.checkpoint import Checkpoint
 from wembed.symmetry.channels import channels_of
 from wembed.symmetry.gauge import settle_scales
 from wembed.symmetry.heads import moved_biases, settle_heads, with_constant_source
-from wembed.symmetry.sides import reach
-from wembed.symmetry.spec import Layer, SymmetrySpec, layers_between
+from wembed.symmetry.sides import Sides
+from wembed.symmetry.spec import SymmetrySpec, layers_between
 from wembed.symmetry.views import AffineView, DenseView, Flow, Vector, read_vector
 
 _ROUNDS = 60  # of heads and scales in turn, where a head reads or writes what is scaled
@@ -56,33 +56,24 @@ def canonical(checkpoint: Checkpoint, spec: SymmetrySpec) -> CanonicalView:
     Raises:
         CheckpointRefusedError: a tensor that is not finite.
     """
-    flow = moved_biases(_without_gains(_folded(checkpoint, spec), spec), spec)
-    flow = _settled(flow, spec)
-    signed = {name for name in flow.sites if _class(spec, name) in ("sign", "real", "linear", "rotary")}
-    signs = _settle_signs(flow, spec, signed)
-    kin = _kin(flow, spec)
+    sides = Sides.of(spec)
+    flow = _settled(moved_biases(_without_gains(_folded(checkpoint, spec), sides), sides), sides)
+    signed = {name for name in flow.sites if sides.scale(name) in ("sign", "real", "linear", "rotary")}
+    signs = _settle_signs(flow, sides, signed)
+    kin = _kin(flow, sides)
     return CanonicalView(spec, flow.scaled(signs, signs), _vectors(checkpoint, spec), frozenset(signed), kin)
 
 
-def _primary(spec: SymmetrySpec, site: str) -> str:
-    """The site whose factors a site takes, inverted or not."""
-    return spec.sites[site].dual or site
-
-
-def _class(spec: SymmetrySpec, site: str) -> str:
-    return reach(spec, _primary(spec, site))
-
-
-def _settled(flow: Flow, spec: SymmetrySpec) -> Flow:
+def _settled(flow: Flow, sides: Sides) -> Flow:
     """Heads and scales at their canonical place. Each depends on the other only where a head meets a scaled site."""
-    scaled = sorted({_primary(spec, name) for name in flow.sites if _class(spec, name) in ("positive", "real")})
-    duals = {name: site.dual for name, site in spec.sites.items() if site.dual}
-    heads = {name for name in flow.sites if _class(spec, name) in ("linear", "rotary")}
+    scaled = sorted({sides.primary(name) for name in flow.sites if sides.scale(name) in ("positive", "real")})
+    duals = {name: site.dual for name, site in sides.spec.sites.items() if site.dual}
+    heads = {name for name in flow.sites if sides.scale(name) in ("linear", "rotary")}
     ends = [{view.source, view.target} for view in flow.dense]
-    meet = any(end & heads and any(_primary(spec, name) in scaled for name in end) for end in ends)
+    meet = any(end & heads and any(sides.primary(name) in scaled for name in end) for end in ends)
     for _ in range(_ROUNDS):
         before = flow
-        flow = settle_heads(flow, spec) if heads else flow
+        flow = settle_heads(flow, sides) if heads else flow
         flow = settle_scales(flow, scaled, duals) if scaled else flow
         if not meet or _distance(before, flow) < _TOLERANCE:
             break
@@ -101,28 +92,22 @@ def _distance(before: Flow, after: Flow) -> float:
 
 def _folded(checkpoint: Checkpoint, spec: SymmetrySpec) -> Flow:
     """The layers as they are in the file, each batch norm folded where it directly follows its layer."""
-    norms = {layer.source: layer for layer in spec.layers if layer.kind == "batch_norm"}
+    norms = {layer.name: layer for layer in spec.layers if layer.kind == "batch_norm"}
+    following = {norm.source: norm.name for norm in norms.values() if _directly_follows(spec, norm.source)}
     channels = channels_of(spec)
     dense, affine = [], []
     for layer in spec.layers:
-        follows = layer.target in norms and _directly_follows(spec, layer.target)
+        norm = None
+        if layer.kind in ("dense", "gain", "depthwise") and layer.target in following:
+            norm = AffineView.of(checkpoint, spec, norms.pop(following[layer.target]))
         if layer.kind == "dense":
             view = DenseView.of(checkpoint, spec, layer, channels)
-            dense.append(_fold(view, norms.pop(layer.target), checkpoint) if follows else view)
+            dense.append(view.behind(norm) if norm else view)
         elif layer.kind in ("gain", "depthwise"):
             gain = AffineView.of_gain(checkpoint, spec, layer)
-            norm = norms.pop(layer.target) if follows else None
-            affine.append(gain.behind(AffineView.of(checkpoint, norm)) if norm else gain)
-    affine += [AffineView.of(checkpoint, norm) for norm in norms.values()]
+            affine.append(gain.behind(norm) if norm else gain)
+    affine += [AffineView.of(checkpoint, spec, norm) for norm in norms.values()]
     return Flow(tuple(dense), tuple(affine), channels)
-
-
-def _fold(view: DenseView, layer: Layer, checkpoint: Checkpoint) -> DenseView:
-    norm = AffineView.of(checkpoint, layer)
-    gain, shift = view.rows.spread(norm.gain), view.rows.spread(norm.shift)
-    own = view.rows.spread(checkpoint.read(layer.tensors["bias"]).astype(np.float64).reshape(-1))
-    bias = view.bias * gain + shift
-    return replace(view, target=norm.target, up=view.up * gain, bias=bias, bias_size=np.hypot(own, bias - own))
 
 
 def _directly_follows(spec: SymmetrySpec, site: str) -> bool:
@@ -130,12 +115,12 @@ def _directly_follows(spec: SymmetrySpec, site: str) -> bool:
     return len(writers) == len(readers) == 1 and spec.sites[site].activation == "identity"
 
 
-def _without_gains(flow: Flow, spec: SymmetrySpec) -> Flow:
+def _without_gains(flow: Flow, sides: Sides) -> Flow:
     """The same function with gains, of norms say, in the weights that read them, where nothing else does."""
-    kinds = {layer.name: layer.kind for layer in spec.layers}
+    kinds = {layer.name: layer.kind for layer in sides.spec.layers}
     for norm in flow.affine:
         site = norm.target
-        if kinds[norm.name] == "gain" and _class(spec, site) in ("real", "linear") and _only_feeds_dense(flow, site):
+        if kinds[norm.name] == "gain" and sides.scale(site) in ("real", "linear") and _only_feeds_dense(flow, site):
             dense = tuple(_behind_gain(view, norm) if view.source == site else view for view in flow.dense)
             flow = replace(flow, dense=dense, affine=tuple(other for other in flow.affine if other is not norm))
     return flow
@@ -154,16 +139,14 @@ def _behind_gain(view: DenseView, norm: AffineView) -> DenseView:
     return replace(view, source=norm.source, down=view.down * view.columns.spread(norm.gain))
 
 
-def _settle_signs(flow: Flow, spec: SymmetrySpec, signed: set[str]) -> dict[str, Vector]:
+def _settle_signs(flow: Flow, sides: Sides, signed: set[str]) -> dict[str, Vector]:
     """The signs that make gains positive; sites whose sign is settled by that are taken out of `signed`.
 
     The two sides of an affine node then share one sign: known if it is known on either side, else open on both. So do
     a site and its duals.
     """
     signs: dict[str, Vector] = {}
-    together = {
-        name: {other for other in flow.sites if _primary(spec, other) == _primary(spec, name)} for name in signed
-    }
+    together = {name: {other for other in flow.sites if sides.primary(other) == sides.primary(name)} for name in signed}
 
     def settle(site: str, values: Vector) -> None:
         for name in together[site]:
@@ -181,9 +164,9 @@ def _settle_signs(flow: Flow, spec: SymmetrySpec, signed: set[str]) -> dict[str,
     return signs
 
 
-def _kin(flow: Flow, spec: SymmetrySpec) -> dict[str, str]:
+def _kin(flow: Flow, sides: Sides) -> dict[str, str]:
     """Site -> the first of those that it shares its channels with: across affine nodes, and with its duals."""
-    kin = {name: _primary(spec, name) for name in spec.sites}
+    kin = {name: sides.primary(name) for name in sides.spec.sites}
     for norm in flow.affine:
         one, other = kin[norm.source], kin[norm.target]
         kin = {name: one if first == other else first for name, first in kin.items()}

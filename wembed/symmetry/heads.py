@@ -14,19 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.symmetry.gauge import DEAD
-from wembed.symmetry.sides import duals_of, halves, reach, shifts_of_keys, shifts_of_values
-from wembed.symmetry.spec import SymmetrySpec
+from wembed.symmetry.sides import Sides
 from wembed.symmetry.views import DenseView, Flow, Vector
 
 
-def moved_biases(flow: Flow, spec: SymmetrySpec) -> Flow:
+def moved_biases(flow: Flow, sides: Sides) -> Flow:
     """The same function without the biases of keys, and with those of values in the biases of what reads them."""
     dense = list(flow.dense)
-    for site in spec.sites:
-        if shifts_of_values(spec, site):
+    for site in sides.spec.sites:
+        if sides.shifts_values(site):
             bias = sum((view.bias for view in dense if view.target == site), np.zeros(flow.channels[site].size))
             dense = [_with_bias(view, _passed_on(view, bias)) if view.source == site else view for view in dense]
-        if shifts_of_values(spec, site) or shifts_of_keys(spec, site):
+        if sides.shifts_values(site) or sides.shifts_keys(site):
             dense = [_with_bias(view, np.zeros(view.rows.size)) if view.target == site else view for view in dense]
     return replace(flow, dense=tuple(dense))
 
@@ -50,15 +49,15 @@ def with_constant_source(view: DenseView, constant: Vector) -> DenseView:
     return replace(view, bias=view.bias + weight @ constant, bias_size=size)
 
 
-def settle_heads(flow: Flow, spec: SymmetrySpec) -> Flow:
+def settle_heads(flow: Flow, sides: Sides) -> Flow:
     """The same function with all heads and low ranks in their canonical form."""
-    for site in spec.sites.values():
-        if site.dual or site.name not in flow.sites:
-            continue
-        if reach(spec, site.name) == "linear":
-            flow = _mixed(flow, site.name, duals_of(spec, site.name))
-        elif reach(spec, site.name) == "rotary":
-            flow = _turned(flow, spec, site.name)
+    known = flow.sites
+    for site in sides.spec.sites.values():
+        scale = "none" if site.dual or site.name not in known else sides.scale(site.name)
+        if scale == "linear":
+            flow = _mixed(flow, site.name, sides.duals[site.name])
+        elif scale == "rotary":
+            flow = _turned(flow, sides, site.name)
     return flow
 
 
@@ -131,14 +130,14 @@ class _Planes:
     square: NDArray[np.complex128]
 
 
-def _turned(flow: Flow, spec: SymmetrySpec, site: str) -> Flow:
+def _turned(flow: Flow, sides: Sides, site: str) -> Flow:
     """A rotary site and its duals in the canonical form."""
     views = {view.name: view for view in flow.dense}
     pairs = {
-        name: [(views[a.name], views[b.name]) for a, b in halves(spec, name)] for name in (site, *duals_of(spec, site))
+        name: [(views[a.name], views[b.name]) for a, b in sides.halves(name)] for name in (site, *sides.duals[site])
     }
     own = _planes(pairs[site])
-    others = _planes([pair for name in duals_of(spec, site) for pair in pairs[name]])
+    others = _planes([pair for name in sides.duals[site] for pair in pairs[name]])
     carried = np.sqrt(own.energy * others.energy)
     alive = carried > DEAD * (np.median(carried[carried > 0]) if (carried > 0).any() else 1.0)
     sizes = np.where(alive, others.energy, 1.0) / np.where(alive, own.energy, 1.0)

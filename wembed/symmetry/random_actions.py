@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wembed.symmetry.act import Action
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.sides import faces, reach, shifts_of_keys, shifts_of_values
+from wembed.symmetry.sides import Sides
 from wembed.symmetry.spec import Atom, ScaleClass, SymmetrySpec
 
 _LOG_SCALE_SPREAD = 0.5  # standard deviation of the random log-scales
@@ -26,9 +26,9 @@ def random_action(
         powers_of_two: round scales so that they are exact in bf16 and fp16.
     """
     permutations = {atom.name: _permutation(atom, spec, generator) for atom in spec.atoms.values() if not atom.frozen}
-    scales = {}
+    scales, sides = {}, Sides.of(spec)
     for site in spec.sites.values() if rescale else ():
-        scale = reach(spec, site.name)
+        scale = sides.scale(site.name)
         if scale != "none" and not site.dual:
             scales[site.name] = _random_scale(scale, spec.size_of(site.axis), generator, powers_of_two)
     return Action(permutations, scales)
@@ -38,15 +38,16 @@ def random_continuous_action(spec: SymmetrySpec, generator: np.random.Generator)
     """A random element of the whole group: matrices, turns and shifts too, where a site's class allows them."""
     action = random_action(spec, generator, rescale=True)
     mixes, turns, shifts = {}, {}, {}
+    sides = Sides.of(spec)
     for site in spec.sites.values():
-        size, scale = spec.size_of(site.axis), reach(spec, site.name)
+        size, scale = spec.size_of(site.axis), sides.scale(site.name)
         if scale == "linear" and not site.dual:
             last = spec.sizes[list(atoms_of(site.axis))[-1]]
             mixes[site.name] = _random_matrices(size // last if last else 0, last, generator)
         if scale == "rotary" and not site.dual:
             phases = np.exp(2j * np.pi * generator.random(size))
             turns[site.name] = _random_scale("positive", size, generator, powers_of_two=False) * phases
-        if _can_shift(spec, site.name):
+        if sides.can_shift(site.name):
             shifts[site.name] = generator.normal(0.0, _SHIFT, size)
     scales = {name: factors for name, factors in action.scales.items() if name not in mixes and name not in turns}
     return replace(action, scales=scales, mixes=mixes, turns=turns, shifts=shifts)
@@ -54,15 +55,8 @@ def random_continuous_action(spec: SymmetrySpec, generator: np.random.Generator)
 
 def has_continuous(spec: SymmetrySpec) -> bool:
     """Whether there is more to a spec's group than permutations and scales."""
-    return any(reach(spec, name) in ("linear", "rotary") or _can_shift(spec, name) for name in spec.sites)
-
-
-def _can_shift(spec: SymmetrySpec, site: str) -> bool:
-    """Whether there are biases for a shift to go into."""
-    beside = list(faces(spec, site))
-    into = any(side == "target" and "bias" in layer.tensors for layer, side in beside)
-    out_of = all("bias" in layer.tensors for layer, side in beside if side == "source")
-    return into and out_of and (shifts_of_keys(spec, site) or shifts_of_values(spec, site))
+    sides = Sides.of(spec)
+    return any(sides.scale(name) in ("linear", "rotary") or sides.can_shift(name) for name in spec.sites)
 
 
 def _permutation(atom: Atom, spec: SymmetrySpec, generator: np.random.Generator) -> NDArray[np.intp]:

@@ -5,86 +5,99 @@ site and the readers of its duals change in one way, its readers and the writers
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
-from wembed.symmetry.cells import Side
 from wembed.symmetry.spec import Layer, ScaleClass, SymmetrySpec
 
-Face = tuple[Layer, Side]
 
+@dataclass(frozen=True)
+class Sides:
+    """The layers beside every site of a spec.
 
-def duals_of(spec: SymmetrySpec, site: str) -> list[str]:
-    """The sites that take a site's factors inverted."""
-    return [other.name for other in spec.sites.values() if other.dual == site]
-
-
-def faces(spec: SymmetrySpec, site: str) -> Iterator[Face]:
-    """The layers beside a site, each with the side on which the site is to it."""
-    for layer in spec.layers:
-        if layer.target == site:
-            yield layer, "target"
-        if layer.source == site:
-            yield layer, "source"
-
-
-def reach(spec: SymmetrySpec, site: str) -> ScaleClass:
-    """The factors that can be carried out on a site and its duals: their class, or what their layers leave of it.
-
-    Matrices act on weights only, and a rotation needs both halves of every weight that writes.
+    Args:
+        spec: whose sites.
+        writers: site -> the layers that write it.
+        readers: site -> the layers that read it.
+        duals: site -> the sites that take its factors inverted.
     """
-    scale = spec.sites[site].scale
-    beside = [face for name in (site, *duals_of(spec, site)) for face in faces(spec, name)]
-    if scale == "linear" and any(layer.kind != "dense" for layer, _ in beside):
-        return "real"
-    if scale == "rotary" and not _can_turn(spec, site):
-        return "positive"
-    return scale
 
+    spec: SymmetrySpec
+    writers: Mapping[str, tuple[Layer, ...]]
+    readers: Mapping[str, tuple[Layer, ...]]
+    duals: Mapping[str, tuple[str, ...]]
 
-def _can_turn(spec: SymmetrySpec, site: str) -> bool:
-    names = (site, *duals_of(spec, site))
-    all_faces = [face for name in names for face in faces(spec, name)]
-    groups = [group for name in names for group in _halves(spec, name).values()]
-    return all(layer.kind == "dense" and side == "target" for layer, side in all_faces) and all(
-        len(group) == 2 and group[0].tensors.keys() == group[1].tensors.keys() for group in groups
-    )
+    @classmethod
+    def of(cls, spec: SymmetrySpec) -> Self:
+        """Those of a spec."""
+        writers: dict[str, tuple[Layer, ...]] = defaultdict(tuple)
+        readers: dict[str, tuple[Layer, ...]] = defaultdict(tuple)
+        duals: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        for layer in spec.layers:
+            writers[layer.target] += (layer,)
+            readers[layer.source] += (layer,)
+        for site in spec.sites.values():
+            if site.dual:
+                duals[site.dual] += (site.name,)
+        return cls(spec, writers, readers, duals)
 
+    def primary(self, site: str) -> str:
+        """The site whose factors a site takes, inverted or not."""
+        return self.spec.sites[site].dual or site
 
-def halves(spec: SymmetrySpec, site: str) -> list[tuple[Layer, Layer]]:
-    """The pairs of layers that write the real and the imaginary parts of a site that can be turned."""
-    return [(group[0], group[1]) for group in _halves(spec, site).values()]
+    def scale(self, site: str) -> ScaleClass:
+        """The factors that can be carried out on a site and its duals: their class, or what their layers leave of it.
 
+        Matrices act on weights only; a rotation needs both halves of every weight that writes; and what nothing takes
+        back cannot be given.
+        """
+        site = self.primary(site)
+        scale = self.spec.sites[site].scale
+        names = (site, *self.duals[site])
+        beside = [layer for name in names for layer in (*self.writers[name], *self.readers[name])]
+        if not (self.readers[site] or self.duals[site]):
+            return "none"
+        if scale == "linear" and any(layer.kind != "dense" for layer in beside):
+            return "real"
+        if scale == "rotary" and not all(self._can_turn(name) for name in names):
+            return "positive"
+        return scale
 
-def _halves(spec: SymmetrySpec, site: str) -> dict[tuple[str, str, tuple[int, ...]], list[Layer]]:
-    found: dict[tuple[str, str, tuple[int, ...]], list[Layer]] = defaultdict(list)
-    for layer in spec.layers:
-        if layer.target == site and layer.kind == "dense":
-            found[layer.tensors["weight"], layer.source, layer.source_part].append(layer)
-    for group in found.values():
-        group.sort(key=lambda layer: layer.target_part)
-    return found
+    def _can_turn(self, site: str) -> bool:
+        groups = self._halves(site).values()
+        paired = all(len(group) == 2 and group[0].tensors.keys() == group[1].tensors.keys() for group in groups)
+        return paired and not self.readers[site] and all(layer.kind == "dense" for layer in self.writers[site])
 
+    def halves(self, site: str) -> list[tuple[Layer, Layer]]:
+        """The pairs of layers that write the real and the imaginary parts of a site that can be turned."""
+        return [(group[0], group[1]) for group in self._halves(site).values()]
 
-def shifts_of_values(spec: SymmetrySpec, site: str) -> bool:
-    """Whether a vector may be added to a site's bias and taken from its readers' biases: attention weights add up to 1.
+    def _halves(self, site: str) -> dict[tuple[str, str, tuple[int, ...]], list[Layer]]:
+        found: dict[tuple[str, str, tuple[int, ...]], list[Layer]] = defaultdict(list)
+        for layer in self.writers[site]:
+            if layer.kind == "dense":
+                found[layer.tensors["weight"], layer.source, layer.source_part].append(layer)
+        for group in found.values():
+            group.sort(key=lambda layer: layer.target_part)
+        return found
 
-    Bias and readers must be there to take it.
-    """
-    beside = list(faces(spec, site))
-    writers = [layer for layer, side in beside if side == "target"]
-    readers = [layer for layer, side in beside if side == "source"]
-    known = spec.sites[site].activation == "attention" and not spec.sites[site].fixed
-    takes = all(_is_plain(layer) for layer in readers) and all(layer.kind == "dense" for layer in writers)
-    return known and takes and bool(readers) and bool(writers)
+    def shifts_values(self, site: str) -> bool:
+        """Whether what is added to a site can be taken from its readers: attention weights add up to 1."""
+        found = self.spec.sites[site]
+        plain = all(layer.kind == "dense" and "tap" not in layer.layout for layer in self.readers[site])
+        dense = all(layer.kind == "dense" for layer in self.writers[site])
+        both = bool(self.writers[site]) and bool(self.readers[site])
+        return found.activation == "attention" and not found.fixed and plain and dense and both
 
+    def shifts_keys(self, site: str) -> bool:
+        """Whether any vector may be added to a site: a softmax over keys does not see what all keys share."""
+        found = self.spec.sites[site]
+        dense = all(layer.kind == "dense" for layer in self.writers[site]) and not self.readers[site]
+        return bool(found.dual) and found.activation == "scores" and not found.fixed and dense
 
-def shifts_of_keys(spec: SymmetrySpec, site: str) -> bool:
-    """Whether any vector may be added to a site's bias: a softmax over keys does not see what all keys share."""
-    found = spec.sites[site]
-    dense = all(layer.kind == "dense" and side == "target" for layer, side in faces(spec, site))
-    return bool(found.dual) and found.activation == "scores" and not found.fixed and dense
-
-
-def _is_plain(layer: Layer) -> bool:
-    """Whether a constant input gives a constant output: a convolution's padding would break it."""
-    return layer.kind == "dense" and "tap" not in layer.layout
+    def can_shift(self, site: str) -> bool:
+        """Whether there are biases for such a vector to go into."""
+        into = any("bias" in layer.tensors for layer in self.writers[site])
+        out_of = all("bias" in layer.tensors for layer in self.readers[site])
+        return into and out_of and (self.shifts_keys(site) or self.shifts_values(site))

@@ -125,6 +125,12 @@ class DenseView:
             view = replace(view, down=self.down * self.columns.spread(down[self.source]))
         return view
 
+    def behind(self, norm: "AffineView") -> Self:
+        """This and a norm that follows it in one."""
+        gain, shift, own = (self.rows.spread(values) for values in (norm.gain, norm.shift, norm.bias))
+        bias = self.bias * gain + shift
+        return replace(self, target=norm.target, up=self.up * gain, bias=bias, bias_size=np.hypot(own, bias - own))
+
     def mixed_targets(self, matrices: Matrices) -> Self:
         """With its targets, and its bias, mixed; sizes of its parts mean nothing after that."""
         bias = multiplied(self.bias.reshape(self.rows.shape), matrices, self.rows.own).reshape(-1)
@@ -185,6 +191,7 @@ class AffineView:
         gain: [N], of a convolution the sum of its taps.
         shift: [N].
         size: [N], the root mean square of the taps times their number; that of the gain where there is one.
+        bias: [N], the part of the shift that the file holds as such.
     """
 
     name: str
@@ -193,15 +200,16 @@ class AffineView:
     gain: Vector
     shift: Vector
     size: Vector
+    bias: Vector
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, norm: Layer) -> Self:
+    def of(cls, checkpoint: Checkpoint, spec: SymmetrySpec, norm: Layer) -> Self:
         """A batch norm as it is in the file, with its running statistics.
 
         Raises:
             CheckpointRefusedError: a variance that is not positive.
         """
-        read = {role: checkpoint.read(name).astype(np.float64).reshape(-1) for role, name in norm.tensors.items()}
+        read = {role: _vectors(checkpoint, spec, norm, role)[:, 0] for role in norm.tensors}
         variance = read["running_var"] + norm.eps
         if not (variance > 0).all():
             found = float(read["running_var"].min())
@@ -209,7 +217,7 @@ class AffineView:
             raise CheckpointRefusedError(f"{checkpoint.path}: {name} holds {found:g}, expected a variance above 0")
         gain = read["weight"] / np.sqrt(variance)
         shift = read["bias"] - gain * read["running_mean"]
-        return cls(norm.name, norm.source, norm.target, gain, shift, np.abs(gain))
+        return cls(norm.name, norm.source, norm.target, gain, shift, np.abs(gain), read["bias"])
 
     @classmethod
     def of_gain(cls, checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer) -> Self:
@@ -221,7 +229,7 @@ class AffineView:
             gain, sizes = taps.sum(1), np.sqrt(np.square(taps).sum(1) * taps.shape[1])
         if "bias" in layer.tensors:
             shift = _vectors(checkpoint, spec, layer, "bias")[:, 0]
-        return cls(layer.name, layer.source, layer.target, gain, shift, sizes)
+        return cls(layer.name, layer.source, layer.target, gain, shift, sizes, shift)
 
     def scaled(self, up: Scales, down: Scales) -> Self:
         """The same as for a dense layer."""

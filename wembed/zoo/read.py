@@ -66,7 +66,7 @@ def read_file(zoo: Zoo, path: Path, given: SymmetrySpec | None) -> ReadFile:
     spec = fits or spec_for(zoo, checkpoint)
     for layer in spec.layers:
         if layer.kind == "batch_norm":
-            AffineView.of(checkpoint, layer)  # refuses a variance that is none
+            AffineView.of(checkpoint, spec, layer)  # refuses a variance that is none
     values: dict[str, object] = {
         "sha256": checkpoint.file_hash(),
         "content": checkpoint.content_hash(),
