@@ -30,6 +30,8 @@ class Runnable:
         args: example inputs, small, on the CPU.
         kwargs: the same, by name.
         rename: a file's name of a tensor -> the module's.
+        config: as config.json holds it, every field that counts; nothing for what has none.
+        shallow: gives the same network with stacks of at most so many layers, where they can be cut.
         notes: what was left aside when it was read, for people.
     """
 
@@ -38,6 +40,8 @@ class Runnable:
     args: tuple[Any, ...] = ()  # whatever the module's forward takes
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     rename: Callable[[str], str] = _same
+    config: Mapping[str, Any] = field(default_factory=dict)
+    shallow: "Callable[[int], Runnable] | None" = None
     notes: tuple[str, ...] = ()
 
     @cached_property

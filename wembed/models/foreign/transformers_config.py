@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from wembed.errors import UsageError, WembedError
-from wembed.models.foreign.depth import too_deep
+from wembed.models.foreign.depth import is_deep, reduced, too_deep
 from wembed.models.foreign.example_inputs import example_inputs
 from wembed.models.foreign.extras import transformers_library
 from wembed.models.foreign.runnable import Runnable
@@ -33,8 +33,8 @@ def config_runnable(config: Config) -> Runnable:
         UsageError: it names no model type that transformers knows.
         WembedError: transformers is not installed, or cannot build it.
     """
-    parsed = _parsed(config)
-    deep = too_deep(complete_config(config))
+    parsed, complete = _parsed(config), complete_config(config)
+    deep = too_deep(complete)
     if deep:
         raise WembedError(f"config.json asks for {deep}, more layers than any network has")
     kind = _class_of(config, parsed)
@@ -47,7 +47,15 @@ def config_runnable(config: Config) -> Runnable:
         return _built(kind, _parsed(config))
 
     module = _meta(build)
-    return Runnable(kind.__name__, build, (), example_inputs(module, parsed), _renaming(module), tuple(notes))
+    return Runnable(
+        kind.__name__,
+        build,
+        kwargs=example_inputs(module, parsed),
+        rename=_renaming(module),
+        config=complete,
+        shallow=(lambda layers: config_runnable(reduced(complete, layers))) if is_deep(complete) else None,
+        notes=tuple(notes),
+    )
 
 
 def complete_config(config: Config) -> dict[str, Any]:
