@@ -18,6 +18,7 @@ aten = torch.ops.aten
 
 _VIEWS = frozenset(("view", "_unsafe_view", "reshape"))
 _COPIES = frozenset(("clone", "contiguous", "alias", "detach", "_to_copy", "to"))
+_MOVES = _COPIES | {"unbind", "select", "permute", "transpose"}
 _MOST_PARTS = 16  # of one projection
 
 
@@ -52,7 +53,7 @@ def _fused(node: Node) -> Iterator[_Fused]:
     if operator_name(node) not in _VIEWS:
         return
     shape = tuple(node.meta["val"].shape)
-    source = tuple(node.args[0].meta["val"].shape)  # type: ignore[union-attr]
+    source = tuple(_source(node).meta["val"].shape)
     bounds = set(_bounds(source))
     for dim in range(len(shape)):
         end = next((e for e in range(dim + 1, len(shape) + 1) if math.prod(shape[:e]) in bounds), len(shape))
@@ -72,24 +73,30 @@ def _is_taken_apart(node: Node, dim: int) -> bool:
 
 
 def _user_takes_apart(user: Node, dim: int) -> bool:
-    name, rank = operator_name(user), user.args[0].meta["val"].dim() if _is_tensor(user.args[0]) else 0
+    name = operator_name(user)
+    if name not in _MOVES:
+        return False
+    rank: int = _source(user).meta["val"].dim()
     if name == "unbind":
         return _argument(user, 1, 0) % rank == dim and all(operator_name(own) == "getitem" for own in user.users)
     if name == "select":
-        return bool(user.args[1] % rank == dim)  # type: ignore[operator]
+        return _argument(user, 1, 0) % rank == dim
     if name in _COPIES:
         return _is_taken_apart(user, dim)
     order = _order(user)
     return order is not None and _is_taken_apart(user, order.index(dim))
 
 
-def _is_tensor(argument: Any) -> bool:  # an operator's argument
-    return isinstance(argument, Node) and isinstance(argument.meta.get("val"), torch.Tensor)
+def _source(node: Node) -> Node:
+    source = node.args[0]
+    if not isinstance(source, Node):
+        raise TypeError(f"{node} is not made from a tensor")
+    return source
 
 
 def _argument(node: Node, place: int, default: int) -> int:
-    value = node.args[place] if len(node.args) > place else node.kwargs.get("dim", default)
-    return int(value)  # type: ignore[arg-type]
+    value: Any = node.args[place] if len(node.args) > place else node.kwargs.get("dim", default)
+    return int(value)
 
 
 def _order(node: Node) -> list[int] | None:
@@ -97,11 +104,11 @@ def _order(node: Node) -> list[int] | None:
     name = operator_name(node)
     if name not in ("permute", "transpose"):
         return None
-    rank = node.meta["val"].dim()
+    rank, arguments = node.meta["val"].dim(), list[Any](node.args)
     if name == "permute":
-        return [int(dim) % rank for dim in node.args[1]]  # type: ignore[union-attr,arg-type]
+        return [int(dim) % rank for dim in arguments[1]]
     order = list(range(rank))
-    first, second = (int(dim) % rank for dim in node.args[1:3])  # type: ignore[arg-type]
+    first, second = (int(dim) % rank for dim in arguments[1:3])
     order[first], order[second] = second, first
     return order
 
@@ -124,7 +131,7 @@ def _replace(node: Node, dim: int, part: int, piece: Node) -> None:
         if name == "unbind":
             _replace_items(user, part, piece)
         elif name == "select":
-            if int(user.args[2]) % node.meta["val"].shape[dim] == part:  # type: ignore[arg-type]
+            if _argument(user, 2, 0) % node.meta["val"].shape[dim] == part:
                 user.replace_all_uses_with(piece)
         elif order is None:
             with user.graph.inserting_before(user):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from wembed.symmetry.axes import Axis, atoms_of, part_atoms, part_count, parts_of
+from wembed.symmetry.axes import Axis, Product, atoms_of, part_atoms, part_count, parts_of
 
 Places = tuple[Axis, ...]
 _MOST_PARTS = 256  # of one axis; with more, the atoms in it have no parents
@@ -86,11 +86,25 @@ def _once_beside(atom: str, axes: Places) -> set[str]:
     return found or set()
 
 
+def stand_once(wanted: Places, axes: Places) -> bool:
+    """Whether every factor of some axes stands, whole, exactly once among the factors of others."""
+    factors = [factor for axis in axes for factor in _factors(axis)]
+    inside = Counter(name for axis in axes for name in atoms_of(axis))
+    own = Counter(name for axis in wanted for name in atoms_of(axis))
+    return all(factors.count(factor) == 1 for axis in wanted for factor in _factors(axis)) and all(
+        inside[name] == count for name, count in own.items()
+    )
+
+
+def _factors(axis: Axis) -> tuple[Axis, ...]:
+    return axis.factors if isinstance(axis, Product) else (axis,)
+
+
 @cache
 def _counts(axis: Axis) -> tuple[Counter[str], ...]:
     """How often each atom stands in each part of an axis."""
     if part_count(axis) > _MOST_PARTS:
-        doubled = Counter({name: 2 for name in atoms_of(axis)})
+        doubled = Counter(dict.fromkeys(atoms_of(axis), 2))
         return (doubled,)
     return tuple(Counter(part_atoms(axis, part)) for part in parts_of(axis))
 

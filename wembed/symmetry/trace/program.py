@@ -1,11 +1,11 @@
 """From a module to a functional graph of ATen operators, without reading a weight: torch.export on the meta device."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import getLogger
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,9 +13,6 @@ from torch.fx import Graph
 
 from wembed.errors import WembedError
 from wembed.symmetry.trace.fused import unfuse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def _tied(module: nn.Module) -> dict[int, tuple[str, ...]]:
 
 def _export(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.export.ExportedProgram:
     try:
-        with _quiet(), torch.no_grad():
+        with _quiet(), _batched_experts(module), torch.no_grad():
             exported = torch.export.export(module, tuple(args), dict(kwargs), strict=False)
             functional: torch.export.ExportedProgram = exported.run_decompositions({})
             return functional
@@ -82,7 +79,22 @@ def _export(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -
 
 
 @contextmanager
-def _quiet() -> "Iterator[None]":
+def _batched_experts(module: nn.Module) -> Iterator[None]:
+    """Let transformers' experts compute the same by gathered weights, which no shape depends on the routing for."""
+    configs = {id(config): config for own in module.modules() if (config := getattr(own, "config", None)) is not None}
+    found = [config for config in configs.values() if getattr(config, "_experts_implementation", None) is not None]
+    before = [config._experts_implementation for config in found]
+    try:
+        for config in found:
+            config._experts_implementation = "batched_mm"
+        yield
+    finally:
+        for config, own in zip(found, before, strict=True):
+            config._experts_implementation = own
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     """What torch.export and the module's code warn of is about running it, not about its graph."""
     logger = getLogger("torch.export")
     disabled, logger.disabled = logger.disabled, True

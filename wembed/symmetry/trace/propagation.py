@@ -7,7 +7,7 @@ or one that is used in a way that its rule does not know, freezes all that it to
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,9 +15,23 @@ from torch.fx import Graph, Node
 
 from wembed.symmetry.trace.atoms import Axes, NotUnderstoodError, Variable, freeze, unify
 
-
 AS_NUMBERS = "indices that are used as numbers"
 CONSTANT = "a constant of the model"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Of which index of an axis a slice is: the weights of the expert that was chosen for each token.
+
+    Args:
+        by: the node of the indices.
+        places: their axes.
+        axis: what they are indices of.
+    """
+
+    by: Node
+    places: Axes
+    axis: Variable
 
 
 @dataclass(frozen=True)
@@ -27,14 +41,31 @@ class Value:
     Args:
         axes: one for each dimension.
         entries: the axis that its entries are indices of, where they are (a topk, an arange), or None.
+        chosen: what it was chosen by, or None.
     """
 
     axes: Axes
     entries: Variable | None = None
+    chosen: Chosen | None = None
 
 
 Outcome = Value | tuple[Value, ...]
 Rule = Callable[["Propagation", Node], Outcome]
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """What is known of operators.
+
+    Args:
+        rules: operator name -> rule.
+        keep_entries: whose rules know what to do with entries that are indices; others freeze the axis of these.
+        keep_places: that leave what belongs to one place of an axis there.
+    """
+
+    rules: Mapping[str, Rule]
+    keep_entries: frozenset[str]
+    keep_places: frozenset[str]
 
 
 @dataclass
@@ -42,27 +73,25 @@ class Propagation:
     """The axes of a graph's values so far.
 
     Args:
-        rules: operator name -> rule.
+        book: the rules.
         parameters: placeholder name -> tensor name.
         constants: name of another placeholder that is no input -> what the module calls it.
-        keep_entries: operators whose rules know what to do with entries that are indices; others freeze their axis.
         tensors: tensor name -> its axes.
         values: node -> its value or values.
         writes: which tensor's axis writes a value, in data-flow order.
         unknown: operator name -> how often it was not understood.
-        spaces: all axes over which an operator runs, those that it sums over among them.
+        spaces: all axes over which an operator runs, those that it sums over among them, as of a value.
         mixes: axes along which indices meet or move, and the other axes of that value.
     """
 
-    rules: Mapping[str, Rule]
+    book: RuleBook
     parameters: Mapping[str, str]
     constants: Mapping[str, str]
-    keep_entries: frozenset[str]
     tensors: dict[str, Axes] = field(default_factory=dict)
     values: dict[Node, Outcome] = field(default_factory=dict)
     writes: list[tuple[str, Variable]] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
-    spaces: list[Axes] = field(default_factory=list)
+    spaces: list[Value] = field(default_factory=list)
     mixes: list[tuple[Axes, Axes]] = field(default_factory=list)
 
     def follow(self, graph: Graph) -> None:
@@ -97,17 +126,30 @@ class Propagation:
         name = operator_name(node)
         if not _tensors_of(node.meta.get("val")):
             return Value(())
-        rule = self.rules.get(name) or _pointwise_rule(self.rules, node)
+        rule = self.book.rules.get(name) or _pointwise_rule(self.book.rules, node)
         if rule is None:
             return self.not_understood(node)
-        if name not in self.keep_entries:
+        if name not in self.book.keep_entries:
             self._freeze_entries(node)
+        spaces = len(self.spaces)
         try:
             outcome = rule(self, node)
             _check(node, outcome)
         except (NotUnderstoodError, IndexError, KeyError, TypeError, ValueError):
             return self.not_understood(node)  # used in a form that its rule does not know
-        return outcome
+        if name in _CHOOSING:
+            return outcome
+        keeps = name in self.book.keep_places or rule is self.book.rules["pointwise"]
+        chosen = self._chosen(node) if keeps else None
+        self.spaces[spaces:] = [replace(space, chosen=chosen) for space in self.spaces[spaces:]]
+        found = tuple(replace(value, chosen=chosen) for value in _several(outcome))
+        return found if isinstance(outcome, tuple) else found[0]
+
+    def _chosen(self, node: Node) -> Chosen | None:
+        """What all arguments that were chosen were chosen by, if it is one."""
+        values = [value for argument in node.all_input_nodes for value in _several(self.values[argument])]
+        found = [value.chosen for value in values if value.chosen is not None]
+        return found[0] if found and all(own.by is found[0].by for own in found) else None
 
     def _freeze_entries(self, node: Node) -> None:
         """Entries that are indices are about to be used as numbers."""
@@ -166,6 +208,10 @@ class Propagation:
         if isinstance(vector, Node):
             unify(axis, self.axes(vector)[-1])
 
+    def runs_over(self, *axes: Variable) -> None:
+        """An operator runs over all combinations of these axes' indices, and sums some of them up."""
+        self.spaces.append(Value(axes))
+
     def mix(self, axes: Axes, dims: Iterable[int]) -> None:
         """Along some axes of a value, indices meet or change places."""
         mixed = {dim % len(axes) for dim in dims}
@@ -173,6 +219,7 @@ class Propagation:
         self.mixes.append((inside, tuple(axis for dim, axis in enumerate(axes) if dim not in mixed)))
 
 
+_CHOOSING = frozenset(("index",))
 _VIEWS = frozenset(("transpose", "t", "permute", "_to_copy", "to", "clone", "alias", "detach", "contiguous"))
 
 

@@ -11,8 +11,8 @@ from wembed.symmetry.axes import Axis
 from wembed.symmetry.spec import Atom
 from wembed.symmetry.trace.atoms import Axes, leaves
 from wembed.symmetry.trace.naming import Names, atom_of, expression, named
-from wembed.symmetry.trace.operators import AXIS_RULES, KEEP_ENTRIES
-from wembed.symmetry.trace.parents import Evidence, parents_of
+from wembed.symmetry.trace.operators import AXIS_RULES
+from wembed.symmetry.trace.parents import Evidence, parents_of, stand_once
 from wembed.symmetry.trace.program import Program, program_of
 from wembed.symmetry.trace.propagation import Propagation, Value
 
@@ -54,7 +54,7 @@ def trace_axes(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
         WembedError: where torch.export cannot follow it.
     """
     program = program_of(module, args, kwargs or {})
-    trace = Propagation(AXIS_RULES, program.parameters, program.constants, KEEP_ENTRIES)
+    trace = Propagation(AXIS_RULES, program.parameters, program.constants)
     trace.follow(program.graph)
     return _resolved(program, trace)
 
@@ -67,36 +67,35 @@ def _resolved(program: Program, trace: Propagation) -> Traced:
     values = {node.name: _value(node.name, value, names) for node, value in trace.values.items()}
     sizes = {name: leaf.size for name, leaf in names.atoms.items()}
     free = [name for name, leaf in in_tensors.items() if not leaf.frozen]
-    parents = parents_of(free, sizes, _evidence(trace, tensors, values, names))
+    parents = parents_of(free, sizes, _evidence(trace, tensors.values(), names))
     atoms = {name: atom_of(name, leaf, parents.get(name, "")) for name, leaf in in_tensors.items()}
     return Traced(program.graph, program.parameters, atoms, tensors, values, trace.unknown, sizes)
 
 
-def _evidence(
-    trace: Propagation, tensors: Mapping[str, tuple[Axis, ...]], values: Mapping[str, ValueAxes], names: Names
-) -> Evidence:
+def _evidence(trace: Propagation, tensors: Iterable[tuple[Axis, ...]], names: Names) -> Evidence:
     """Where atoms stand; those that stand in an operator's inside alone get names that nobody sees."""
 
     def seen(axes: Axes) -> tuple[Axis, ...]:
         return _expressions(_named("inside", axes, names), names)
 
-    own = {axes for several in values.values() for axes in (several if _is_several(several) else (several,))}
-    entries = [value.entries for value in _flat(trace.values.values()) if value.entries is not None]
+    def places(value: Value) -> tuple[Axis, ...]:
+        axes, chosen = seen(value.axes), value.chosen
+        if chosen is None or not stand_once(seen(chosen.places), axes):
+            return axes
+        return (*axes, *seen((chosen.axis,)))  # each place belongs to one index of it, as if it stood there
+
+    values = [*_flat(trace.values.values()), *trace.spaces]
     return Evidence(
-        frozenset(tensors.values()),
-        frozenset({*own, *map(seen, trace.spaces)}),  # type: ignore[arg-type]
+        frozenset(tensors),
+        frozenset(map(places, values)),
         frozenset((seen(mixed), seen(kept)) for mixed, kept in trace.mixes),
-        frozenset(seen((axis,))[0] for axis in entries),
+        frozenset(seen((value.entries,))[0] for value in values if value.entries is not None),
     )
 
 
 def _flat(outcomes: Iterable[Value | tuple[Value, ...]]) -> Iterator[Value]:
     for outcome in outcomes:
         yield from outcome if isinstance(outcome, tuple) else (outcome,)
-
-
-def _is_several(axes: ValueAxes) -> bool:
-    return bool(axes) and isinstance(axes[0], tuple)
 
 
 def _by_first_use(program: Program) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch.fx import Node
 
-from wembed.symmetry.trace.atoms import Axes, NotUnderstoodError, Variable, freeze, is_frozen, unify
+from wembed.symmetry.trace.atoms import Axes, NotUnderstoodError, Variable, freeze, is_frozen, mark, unify
 from wembed.symmetry.trace.operators.pointwise import broadcast
-from wembed.symmetry.trace.propagation import Outcome, Propagation, Value, arguments, shape_of
+from wembed.symmetry.trace.propagation import Chosen, Outcome, Propagation, Value, arguments, shape_of
 
 CHOSEN, RANKED = "chosen by number", "sorted"
 
@@ -126,13 +126,18 @@ def index(trace: Propagation, node: Node) -> Value:
     values = [trace.value(chosen[place]) for place in places]
     if any(not _is_integer(chosen[place]) for place in places):
         raise NotUnderstoodError("an index by truth values")
-    trace.mix(axes, places)
+    linked = len(places) == 1 and values[0].entries is not None and values[0].entries.size == axes[places[0]].size
+    if not linked:
+        trace.mix(axes, places)
     for place, value in zip(places, values, strict=True):
         _index(axes[place], value)
     kept = [axis for place, axis in enumerate(axes) if place not in places]
     met = _broadcast([value.axes for value in values])
     first = places[0] if places == list(range(places[0], places[-1] + 1)) else 0
-    return Value((*kept[:first], *met, *kept[first:]))
+    chosen = Chosen(chosen[places[0]], values[0].axes, axes[places[0]]) if linked else None
+    if linked and trace.is_parameter(given["self"]) and len(axes) > 2:
+        mark(axes[places[0]], "expert")
+    return Value((*kept[:first], *met, *kept[first:]), chosen=chosen)
 
 
 def _broadcast(inputs: list[Axes]) -> Axes:

@@ -4,9 +4,11 @@ from typing import Any
 
 from torch.fx import Node
 
-from wembed.symmetry.trace.atoms import Axes, NotUnderstoodError, Variable, freeze, mark, product, unify
+from wembed.symmetry.trace.atoms import Axes, NotUnderstoodError, Variable, freeze, leaves, mark, product, unify
 from wembed.symmetry.trace.operators.pointwise import broadcast
 from wembed.symmetry.trace.propagation import Propagation, Value, arguments, shape_of
+
+_OUTSIDE = frozenset(("model input", "sorted"))  # why axes are frozen that no weight has
 
 
 def linear(trace: Propagation, node: Node) -> Value:
@@ -15,7 +17,7 @@ def linear(trace: Propagation, node: Node) -> Value:
     x, weight = trace.axes(given["input"]), trace.axes(given["weight"])
     trace.wrote(given["weight"], weight[0])
     unify(x[-1], weight[-1])
-    trace.spaces.append((*x, *weight[:-1]))
+    trace.runs_over(*x, *weight[:-1])
     trace.along(weight[0], given["bias"])
     return Value((*x[:-1], *weight[:-1]))
 
@@ -42,12 +44,12 @@ def _product(trace: Propagation, first: Any, second: Any) -> Axes:  # two operat
     shape = [max(_size(x, -3 - place), _size(y, -3 - place)) for place in reversed(range(rank))]
     batch = broadcast([x[:-2], y[:-2]], shape)
     kind = "expert" if trace.is_parameter(first) or trace.is_parameter(second) else "head"
-    for axis in batch:
-        mark(axis, kind)
-    if kind == "head" and batch:
-        mark(x[-1], "head_dim")
-        mark(y[-1], "head_dim")
-    trace.spaces.append((*batch, *x[-2:], *(y[-1:] if len(y) > 1 else ())))
+    if any(leaf.size > 1 and leaf.frozen not in _OUTSIDE for axis in batch for leaf in leaves(axis)):
+        for axis in batch:
+            mark(axis, kind)
+        for axis in (x[-1], y[-1]) if kind == "head" else ():
+            mark(axis, "head_dim")
+    trace.runs_over(*batch, *x[-2:], *(y[-1:] if len(y) > 1 else ()))
     return (*batch, *x[-2:-1], *(y[-1:] if len(y) > 1 else ()))
 
 
@@ -67,7 +69,7 @@ def einsum(trace: Propagation, node: Node) -> Value:
             letters[letter] = unify(letters.get(letter, axis), axis)
             if letter in output:
                 trace.wrote(argument, axis)
-    trace.spaces.append(tuple(letters.values()))
+    trace.runs_over(*letters.values())
     return Value(tuple(letters[letter] for letter in output))
 
 
@@ -98,7 +100,8 @@ def attention(trace: Propagation, node: Node) -> Value:
     if isinstance(given["attn_mask"], Node):
         weights = (*heads, query[-2], key[-2])
         broadcast([weights, trace.axes(given["attn_mask"])], [axis.size for axis in weights])
-    trace.spaces += [(*heads, query[-2], key[-2], query[-1]), (*heads, query[-2], key[-2], value[-1])]
+    for summed in (query[-1], value[-1]):
+        trace.runs_over(*heads, query[-2], key[-2], summed)
     trace.mix((*heads, query[-2], key[-2]), [-1])
     for axis in heads:
         mark(axis, "head")

@@ -42,7 +42,8 @@ def _layer(trace: Propagation, source: Variable, weights: list[Any], gates: int)
     for axis in (into[0], recurring[0], *(trace.axes(bias)[0] for bias in weights[2:])):
         unify(axis, total([hidden] * gates))
     trace.wrote(weights[0], hidden)
-    trace.spaces += [(into[0], into[1]), (recurring[0], recurring[1])]
+    trace.runs_over(*into)
+    trace.runs_over(*recurring)
     return hidden
 
 

@@ -30,7 +30,7 @@ def same(trace: Propagation, node: Node) -> Value:
 def getitem(trace: Propagation, node: Node) -> Outcome:
     """One of several values."""
     source, index = node.args
-    values = trace.values[source]  # type: ignore[index]
+    values: Outcome = trace.values[source] if isinstance(source, Node) else ()
     if not isinstance(values, tuple) or not isinstance(index, int):
         raise NotUnderstoodError(f"{node} takes {index} of {source}")
     found: Value = values[index]

@@ -18,7 +18,7 @@ def convolution(trace: Propagation, node: Node) -> Value:
     outside = Variable(weight[0].size // groups)
     _grouped(x[1], groups, inside, weight[0], outside, trace, node)
     trace.along(weight[0], given["bias"])
-    trace.spaces.append((x[0], weight[0], weight[1], *x[2:]))
+    trace.runs_over(x[0], weight[0], weight[1], *x[2:])
     return Value((x[0], weight[0], *_places(node, len(x) - 2)))
 
 
@@ -33,7 +33,7 @@ def transposed_convolution(trace: Propagation, node: Node) -> Value:
     channels = product((group, weight[1]))
     trace.wrote(given["weight"], channels)
     trace.along(channels, given["bias"])
-    trace.spaces.append((x[0], weight[0], weight[1], *x[2:]))
+    trace.runs_over(x[0], weight[0], weight[1], *x[2:])
     return Value((x[0], channels, *_places(node, len(x) - 2)))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wembed.symmetry.trace.operators import index, norm, pointwise, product, recurrent, shape, space
-from wembed.symmetry.trace.propagation import Rule
+from wembed.symmetry.trace.propagation import Rule, RuleBook
 
 
 def _rules(rule: Rule, names: str) -> dict[str, Rule]:
@@ -86,5 +86,8 @@ _OTHERS: Mapping[str, Rule] = {
     **_rules(recurrent.cell, "lstm_cell gru_cell"),
 }
 
-AXIS_RULES: Mapping[str, Rule] = {**_MOVES, **_INDICES, **_OTHERS}
-KEEP_ENTRIES = frozenset({*_MOVES, *_INDICES})  # rules that know of entries that are indices
+AXIS_RULES = RuleBook(
+    rules={**_MOVES, **_INDICES, **_OTHERS},
+    keep_entries=frozenset({*_MOVES, *_INDICES}),
+    keep_places=frozenset({*_MOVES, "matmul", "bmm", "where", "masked_fill", "gelu", "silu"}),
+)
