@@ -38,7 +38,7 @@ class _Entry:
         limit: at the root, the class that is left of its factors.
         passes: at the root, the activations that were met, in order.
         key: at the root, the power in which a softmax over its positions reads it, or 0.
-        skewed: at the root, whether it is multiplied or mixed by position, so that a bias put into it would not stay one.
+        skewed: at the root, whether it is multiplied or mixed by position: a bias put into it does not stay one vector.
     """
 
     atoms: tuple[str, ...]

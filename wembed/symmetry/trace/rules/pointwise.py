@@ -137,6 +137,8 @@ def _keep_bias(flow: Flow, argument: Node, weight: Weight, place: int, part: tup
         writer.tensors["bias"] = weight.tensor
     elif flow.sites.own_atoms(ref) == part_atoms(weight.axes[place], part):
         flow.layers.append(FoundLayer("gain", ref, ref, {"bias": weight.tensor}, target_part=stored))
+    else:
+        flow.sites.limit(ref, "none")
 
 
 def _add_table(flow: Flow, node: Node, x: Carried, weight: Weight, wide: list[int]) -> State:

@@ -153,12 +153,13 @@ def _stored(flow: Flow, weight: Weight, roles: Sequence[AxisRole]) -> tuple[Axis
 
 def _attach(flow: Flow, layer: FoundLayer, bias: Weight, part: Part, out: Ref) -> None:
     flow.place(bias, len(bias.axes) - 1, part, out)
-    free = "bias" not in layer.tensors and "weight" in layer.tensors
-    used = any(
-        bias.tensor in other.tensors.values() and other.target_part == layer.target_part for other in flow.layers
-    )
-    if free and not used and bias.parts[-1][part] == layer.target_part:
+    stored = bias.parts[-1][part]
+    if any(bias.tensor in other.tensors.values() and other.target_part == stored for other in flow.layers):
+        return
+    if "bias" not in layer.tensors and "weight" in layer.tensors and stored == layer.target_part:
         layer.tensors["bias"] = bias.tensor
+    else:
+        flow.layers.append(FoundLayer("gain", out, out, {"bias": bias.tensor}, target_part=stored))
 
 
 def embedding(flow: Flow, node: Node) -> State:
