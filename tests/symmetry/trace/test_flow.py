@@ -1,4 +1,4 @@
-"""Which factors a value may take, operator by operator: the class of every site, and the function that stays the same."""
+"""Which factors a value may take, operator by operator: the class of each site, and the function that stays."""
 
 import numpy as np
 import pytest
