@@ -12,11 +12,17 @@ COLUMNS = ("group", "size", "kind", "free", "scale", "why", "tensors")
 
 
 def inspect(
-    checkpoint: options.Checkpoint,
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(metavar="CKPT", help=f"A checkpoint: {options.CHECKPOINT}; or a config.json alone."),
+    ] = None,
     chain: Annotated[
         list[str] | None,
         typer.Option("--chain", metavar="STEPS", help='The order of a plain chain, as in "0 relu 2"; one for each.'),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Prove the symmetries by running the network with random weights.")
+    ] = False,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="SPEC.json", help="Write the symmetries, to edit and give back.")
     ] = None,
@@ -24,6 +30,9 @@ def inspect(
         Path | None, typer.Option("--graph", metavar="FILE.pt", help="Write the network as a HeteroData.")
     ] = None,
     spec: options.Spec = None,
+    module: options.Module = None,
+    config: options.Config = None,
+    timm: options.Timm = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     format: options.Format = "auto",
     json: options.Json = False,
@@ -31,15 +40,18 @@ def inspect(
 ) -> None:
     """Show which neurons may be permuted and rescaled, and why the others may not.
 
-    Steps of a --chain are modules (0, conv1), activations (relu, tanh, gelu, ...), max_pool and flatten.
+    Steps of a --chain are modules (0, conv1), activations (relu, tanh, gelu, ...), max_pool and flatten. A --module is
+    a callable that gives a torch module and example inputs. Without weights, a config.json or --timm will do.
 
     Example: wembed inspect model.safetensors --chain "0 relu 2 relu flatten 5" --save spec.json
     """
-    from wembed.cli.opened import open_one
+    from wembed.cli.network import Sources
+    from wembed.cli.opened import Opened, open_any
+    from wembed.cli.proof import check_proof
     from wembed.symmetry import save_spec
 
     output = Output.choose(format, json, quiet)
-    opened = open_one(output, checkpoint, zoo, spec, chain or ())
+    opened = open_any(output, checkpoint, zoo, Sources(spec, tuple(chain or ()), module, config, timm))
     if save:
         save_spec(opened.spec, save)
     if graph:
@@ -47,5 +59,7 @@ def inspect(
     output.rows([row | {"why": row["why"] or None} for row in opened.spec.rows()], COLUMNS)
     for note in opened.facts():
         output.note(note)
-    if opened.spec.has_free:
+    if verify:
+        check_proof(output, opened)
+    if opened.spec.has_free and isinstance(opened, Opened) and checkpoint:
         output.next_command("permute", checkpoint, "-o", "permuted.safetensors")

@@ -86,9 +86,10 @@ def merge(
 
 def _open(output: Output, names: Sequence[str], zoo: Path, spec: Path | None, out: Path | None) -> "list[Item]":
     """Opens the checkpoints, none of which may be what is written."""
+    from wembed.cli.network import Sources
     from wembed.cli.opened import check_out, open_one
 
-    opened = [open_one(output, name, zoo, spec) for name in names]
+    opened = [open_one(output, name, zoo, Sources(spec)) for name in names]
     if out:
         for one in opened:
             check_out(out, one.checkpoint)

@@ -1,32 +1,77 @@
 """One checkpoint with its symmetries, as `inspect` and `permute` open it."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wembed.catalog import Zoo, locate
 from wembed.checkpoint import Checkpoint, open_checkpoint
+from wembed.checkpoint.layouts import INDEX_SUFFIXES
+from wembed.cli.network import Sources
 from wembed.cli.options import with_standard_input
 from wembed.cli.output import Output
-from wembed.errors import UsageError
+from wembed.errors import UsageError, WembedError
 from wembed.symmetry import SymmetrySpec, declare_spec, load_spec, structure_signature
 from wembed.zoo import spec_for, spec_of_row
+from wembed.zoo.specs import carries_spec
+
+if TYPE_CHECKING:
+    from wembed.models.foreign import Runnable
+
+_MOST_REASONS = 6  # why groups are frozen, those of the most groups first
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A checkpoint and its symmetries."""
+class Described:
+    """The symmetries of a network.
+
+    Args:
+        spec: the symmetries.
+        given: the network, where a person said what it is.
+    """
+
+    spec: SymmetrySpec
+    given: "Runnable | None"
+
+    def facts(self) -> Iterator[str]:
+        """Gives what is known beside the groups, a sentence each."""
+        yield f"tier {self.spec.tier}, spec {self.spec.hash}"
+        yield from _facts(self.spec)
+
+    def save_graph(self, path: Path) -> None:
+        """Raises a UsageError, as there are no weights."""
+        raise UsageError(f"cannot write {path}: a graph holds weights", "give a checkpoint")
+
+    def network(self) -> "Runnable":
+        """Gives the network.
+
+        Raises:
+            WembedError: nobody knows it.
+        """
+        if not self.given:
+            hint = "give it with --module package:factory; or with --config config.json or --timm NAME"
+            raise WembedError("there is no network to run, which --verify does", hint)
+        return self.given
+
+
+@dataclass(frozen=True)
+class Opened(Described):
+    """A checkpoint and its symmetries.
+
+    Args:
+        spec: the symmetries.
+        given: the network, where a person said what it is.
+        checkpoint: the file.
+    """
 
     checkpoint: Checkpoint
-    spec: SymmetrySpec
 
     def facts(self) -> Iterator[str]:
         """Gives what is known beside the groups, a sentence each."""
         yield f"tier {self.spec.tier}, structure {structure_signature(self.checkpoint)}, spec {self.spec.hash}"
-        rows = self.spec.rows()
-        free = sum(bool(row["free"]) for row in rows)
-        yield f"{free} of {len(rows)} groups are free, {self.spec.free_share():.0%} of all indices"
-        yield from self.spec.notes
+        yield from _facts(self.spec)
 
     def save_graph(self, path: Path) -> None:
         """Writes the network as a HeteroData of torch_geometric."""
@@ -35,16 +80,77 @@ class Opened:
 
         save_pyg(build_graph(self.checkpoint, self.spec), path)
 
+    def network(self) -> "Runnable":
+        """Gives the network: the given one, else the one that the file or its config.json describes.
 
-def open_one(output: Output, argument: str, zoo: Path, spec: Path | None, chains: Sequence[str] = ()) -> Opened:
+        Raises:
+            WembedError: nobody knows it.
+        """
+        from wembed.models.foreign import described_runnable
+        from wembed.symmetry.by_config import names_network, network_of
+
+        if not self.given and names_network(self.checkpoint.config):
+            return network_of(self.checkpoint.config)
+        return self.given or described_runnable(self.checkpoint) or super().network()
+
+
+def _facts(spec: SymmetrySpec) -> Iterator[str]:
+    """Gives what is known of symmetries beside their groups, a sentence each."""
+    rows = spec.rows()
+    free = sum(bool(row["free"]) for row in rows)
+    yield f"{free} of {len(rows)} groups are free, {spec.free_share():.0%} of all indices"
+    reasons = Counter(str(row["why"]) for row in rows if row["why"])
+    if reasons:
+        yield "frozen: " + ", ".join(f"{count} {why}" for why, count in reasons.most_common(_MOST_REASONS))
+    yield from spec.notes
+
+
+def open_any(output: Output, argument: str | None, zoo: Path, sources: Sources) -> Described:
+    """Opens what `inspect` shows: a checkpoint, see `open_one`, or a network without weights.
+
+    Args:
+        output: how to speak.
+        argument: path or id; a config.json; or nothing, where `sources` say what the network is.
+        zoo: whose ids and specs to know.
+        sources: what is given about its symmetries.
+
+    Raises:
+        UsageError: nothing is given.
+        WembedError: it can't be opened.
+    """
+    if argument and not _is_config(argument):
+        return open_one(output, argument, zoo, sources)
+    if sources.spec or sources.chains:
+        raise UsageError("--spec and --chain are about a checkpoint", "give one")
+    if argument:
+        return _described(Path(argument))
+    network = sources.network()
+    if network is None:
+        raise UsageError("nothing to inspect", "give a checkpoint, a config.json, --timm or --module")
+    from wembed.symmetry.fitted import traced_spec
+
+    return Described(traced_spec(network), network)
+
+
+def _is_config(argument: str) -> bool:
+    return argument.endswith(".json") and not argument.endswith(INDEX_SUFFIXES)
+
+
+def _described(path: Path) -> Described:
+    from wembed.symmetry.by_config import names_network, network_of, read_config, spec_of_config
+
+    config = read_config(path)
+    return Described(spec_of_config(config), network_of(config) if names_network(config) else None)
+
+
+def open_one(output: Output, argument: str, zoo: Path, sources: Sources) -> Opened:
     """Opens the one checkpoint that an argument names, and says what was unwrapped.
 
     Args:
         output: how to speak.
         argument: path or id.
         zoo: whose ids and specs to know.
-        spec: a spec file.
-        chains: the steps of plain chains, which declare the spec instead.
+        sources: what is given about its symmetries.
 
     Raises:
         UsageError: if standard input names several.
@@ -57,14 +163,22 @@ def open_one(output: Output, argument: str, zoo: Path, spec: Path | None, chains
     located = locate(names[0], kept)
     checkpoint = open_checkpoint(located.path)
     output.notices(names[0], checkpoint.notices)
-    if spec and chains:
-        raise UsageError("--chain and --spec both say what the symmetries are", "give one of them")
-    if chains:
+    network = sources.network() if sources.has_network else None
+    if sources.chains:
         shapes = {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
-        return Opened(checkpoint, declare_spec(shapes, [chain.split() for chain in chains]))
-    if spec:
-        return Opened(checkpoint, spec_for(kept, checkpoint, load_spec(spec)))
-    return Opened(checkpoint, spec_of_row(kept, checkpoint, located.row) if kept else spec_for(None, checkpoint))
+        return Opened(declare_spec(shapes, [chain.split() for chain in sources.chains]), network, checkpoint)
+    if sources.spec:
+        return Opened(spec_for(kept, checkpoint, load_spec(sources.spec)), network, checkpoint)
+    if network and not carries_spec(checkpoint):
+        return Opened(_spec_of(network, checkpoint), network, checkpoint)
+    spec = spec_of_row(kept, checkpoint, located.row) if kept else spec_for(None, checkpoint)
+    return Opened(spec, network, checkpoint)
+
+
+def _spec_of(network: "Runnable", checkpoint: Checkpoint) -> SymmetrySpec:
+    from wembed.symmetry.fitted import fitted_spec, traced_spec
+
+    return fitted_spec(traced_spec(network), network, checkpoint)
 
 
 def check_out(out: Path, checkpoint: Checkpoint) -> None:

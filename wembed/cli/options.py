@@ -33,6 +33,13 @@ Format = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only ids; no progress, no notes.")]
 Spec = Annotated[Path | None, typer.Option("--spec", metavar="FILE", help="The symmetries, as a spec file.")]
+Module = Annotated[
+    str | None, typer.Option("--module", metavar="PKG:FACTORY", help="What gives the network and example inputs.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The network, as a config.json of transformers or timm.")
+]
+Timm = Annotated[str | None, typer.Option("--timm", metavar="NAME", help="The network, by its name in timm.")]
 Data = Annotated[str | None, typer.Option("--data", metavar="DATASET", help="What to run the networks on: digits, ...")]
 K = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 

@@ -31,12 +31,13 @@ def path(
 
     Example: wembed path a.safetensors b.safetensors --data digits
     """
+    from wembed.cli.network import Sources
     from wembed.cli.opened import open_one
     from wembed.merging import common_dataset, interpolations
     from wembed.models import load_dataset
 
     output = Output.choose(format, json, quiet)
-    opened = [open_one(output, name, zoo, spec) for name in (a, b)]
+    opened = [open_one(output, name, zoo, Sources(spec)) for name in (a, b)]
     name = data or common_dataset([one.checkpoint for one in opened])
     if not name:
         raise UsageError("the files do not name one data set to run them on", "give one with --data")

@@ -22,6 +22,9 @@ def permute(
     ] = False,
     seed: options.Seed = 0,
     spec: options.Spec = None,
+    module: options.Module = None,
+    config: options.Config = None,
+    timm: options.Timm = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     format: options.Format = "auto",
     json: options.Json = False,
@@ -34,12 +37,13 @@ def permute(
     import numpy as np
 
     from wembed.checkpoint import open_checkpoint
+    from wembed.cli.network import Sources
     from wembed.cli.opened import check_out, open_one
     from wembed.symmetry import permute as write_permuted
     from wembed.symmetry import permute_continuously
 
     output = Output.choose(format, json, quiet)
-    opened = open_one(output, checkpoint, zoo, spec)
+    opened = open_one(output, checkpoint, zoo, Sources(spec, module=module, config=config, timm=timm))
     check_out(out, opened.checkpoint)
     network = (opened.checkpoint, opened.spec, out, np.random.default_rng(seed))
     notices = permute_continuously(*network) if continuous else write_permuted(*network, rescale)

@@ -1,4 +1,4 @@
-"""Which spec a checkpoint gets: a given one, else its metadata's, its family's, or one inferred from names."""
+"""Which spec a checkpoint gets: a given one, else its metadata's, its family's, its network's, or a guess."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError, WembedError
+from wembed.symmetry.by_config import config_spec
 from wembed.symmetry.families import family_spec, structural_fields
 from wembed.symmetry.fit import check_fit
 from wembed.symmetry.infer import infer_spec
@@ -28,7 +29,7 @@ def find_spec(checkpoint: Checkpoint, given: SymmetrySpec | None = None) -> Symm
         CheckpointRefusedError: where a given or stored spec does not fit, naming the tensor.
     """
     if given is None and METADATA_KEY not in checkpoint.metadata:
-        return lora_spec(checkpoint) or _family_spec(checkpoint) or infer_spec(_shapes(checkpoint))
+        return lora_spec(checkpoint) or _family_spec(checkpoint) or _traced_or_inferred(checkpoint)
     spec = given or _spec_from_metadata(checkpoint)
     check_fit(spec, checkpoint)
     return spec
@@ -40,6 +41,17 @@ def _family_spec(checkpoint: Checkpoint) -> SymmetrySpec | None:
     except CheckpointRefusedError as error:
         hint = "a spec of your own goes before its family's, give it with --spec"
         raise CheckpointRefusedError(f"{checkpoint.path}: {error.message}", hint) from error
+
+
+def _traced_or_inferred(checkpoint: Checkpoint) -> SymmetrySpec:
+    """The spec of the network that config.json names, else a guess that says why."""
+    inferred = infer_spec(_shapes(checkpoint))
+    try:
+        return config_spec(checkpoint) or inferred
+    except CheckpointRefusedError:
+        raise
+    except WembedError as error:
+        return replace(inferred, notes=(*inferred.notes, f"not traced: {error.message}"))
 
 
 def structure_signature(checkpoint: Checkpoint) -> str:

@@ -10,13 +10,13 @@ from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.models.foreign import Matched, Runnable, match_names
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.chains import Shapes
 from wembed.symmetry.experts import as_stored, joined
 from wembed.symmetry.families.names import renamed_spec
 from wembed.symmetry.families.shrink import freeze_rest, without
 from wembed.symmetry.fit import check_fit
 from wembed.symmetry.repeat import FEWEST
 from wembed.symmetry.spec import SymmetrySpec
+from wembed.symmetry.stacks import stored_shapes
 from wembed.symmetry.templates import deepen
 
 
@@ -52,10 +52,15 @@ def fitted_spec(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint) 
 
     Raises:
         CheckpointRefusedError: a tensor has another shape in the file, naming it.
+        WembedError: the file holds another network.
     """
     shapes = {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
     whole = joined(shapes)
-    matched = _matched(runnable, checkpoint, whole)
+    try:
+        matched = match_names(runnable.shapes, whole, runnable.rename)
+    except CheckpointRefusedError as error:
+        hint = f"is {runnable.name} the network of this file?"
+        raise CheckpointRefusedError(f"{checkpoint.path}: {error.message}", hint) from error
     spec = shrunk(spec, matched.missing, runnable.tied)
     names = {name: stored for name, stored in matched.names.items() if name in spec.tensors}
     spec = renamed_spec(spec, names)
@@ -65,20 +70,16 @@ def fitted_spec(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint) 
     return replace(spec, notes=(*spec.notes, *_notes(matched)))
 
 
-def module_spec(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint) -> SymmetrySpec:
-    """The inverse of `fitted_spec`: a spec of a file under its module's names, what the module lacks under its own."""
-    shapes = {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
-    matched = _matched(runnable, checkpoint, shapes)
+def module_spec(spec: SymmetrySpec, runnable: Runnable) -> SymmetrySpec:
+    """The inverse of `fitted_spec`: a spec of a file under its module's names, what the module lacks under its own.
+
+    Raises:
+        CheckpointRefusedError: a tensor has another shape in the module, naming it.
+        WembedError: it is another network's spec.
+    """
+    matched = match_names(runnable.shapes, stored_shapes(spec), runnable.rename)
     own = {stored: name for name, stored in matched.names.items()}
     return renamed_spec(spec, {name: own.get(name, name) for name in spec.tensors})
-
-
-def _matched(runnable: Runnable, checkpoint: Checkpoint, shapes: Shapes) -> Matched:
-    try:
-        return match_names(runnable.shapes, shapes, runnable.rename)
-    except CheckpointRefusedError as error:
-        hint = f"is {runnable.name} the network of this file?"
-        raise CheckpointRefusedError(f"{checkpoint.path}: {error.message}", hint) from error
 
 
 def _notes(matched: Matched) -> Iterable[str]:
@@ -101,8 +102,7 @@ def shrunk(spec: SymmetrySpec, missing: Collection[str], tied: Iterable[tuple[st
     kept_elsewhere = {name for group in tied if set(group) - gone for name in group}
     biases = {name for layer in spec.layers if layer.kind == "dense" for name in [layer.tensors.get("bias")] if name}
     harmless = gone & (kept_elsewhere | biases)
-    spec = without(_frozen_around(spec, gone - harmless), harmless, tied)
-    return spec
+    return without(_frozen_around(spec, gone - harmless), harmless, tied)
 
 
 def _frozen_around(spec: SymmetrySpec, gone: Collection[str]) -> SymmetrySpec:

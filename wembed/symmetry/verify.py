@@ -181,7 +181,7 @@ class Bench:
         with torch.no_grad():
             for name, new in values.items():
                 if name in state:
-                    state[name].copy_(torch.from_numpy(np.ascontiguousarray(new)))
+                    state[name].copy_(torch.from_numpy(np.ascontiguousarray(new)).reshape(state[name].shape))
 
 
 def _absent(spec: SymmetrySpec, state: Mapping[str, Values]) -> Iterator[tuple[str, Any]]:
@@ -214,11 +214,11 @@ def _relative(new: Tensor, old: Tensor) -> float:
     return difference if np.isfinite(difference) else float("inf")
 
 
-class _Precision(TorchDispatchMode):
+class _Precision(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches what precision results come in."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.lowest = torch.float64
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

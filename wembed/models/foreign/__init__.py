@@ -1,6 +1,7 @@
-"""Networks that others define: modules with example inputs, from transformers configs, timm names and the user's code."""
+"""Networks that others define: modules with example inputs, from transformers, timm and the user's code."""
 
 from wembed.models.foreign.depth import FULL_DEPTHS, reduced
+from wembed.models.foreign.described import described_runnable
 from wembed.models.foreign.factory import factory_runnable
 from wembed.models.foreign.names import Matched, match_names
 from wembed.models.foreign.runnable import Runnable
@@ -13,6 +14,7 @@ __all__ = [
     "Runnable",
     "complete_config",
     "config_runnable",
+    "described_runnable",
     "factory_runnable",
     "match_names",
     "reduced",

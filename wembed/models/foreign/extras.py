@@ -57,8 +57,8 @@ def _declare_operators() -> torch.library.Library | None:
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for operator in _OPERATORS:
-            library.define(operator)
+            library.define(operator)  # type: ignore[no-untyped-call]
         return library
     return None

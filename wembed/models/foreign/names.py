@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from wembed.errors import CheckpointRefusedError
+from wembed.errors import CheckpointRefusedError, WembedError
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -36,15 +36,17 @@ def match_names(module: Shapes, file: Shapes, rename: Callable[[str], str]) -> M
         rename: what turns a name in files into the module's, where it was another in older versions.
 
     Raises:
-        CheckpointRefusedError: a tensor has another shape in the file, or none of the module's is there.
+        CheckpointRefusedError: a tensor has another shape in the file.
+        WembedError: most of the module's tensors are not in the file, so that it is another network's.
     """
     best: dict[str, str] = {}
     for renamed in ({name: name for name in file}, {name: _renamed(name, rename) for name in file}):
         for change in _changes(module, renamed.values()):
             found = _assigned(module, renamed, change)
             best = max(best, found, key=len)
-    if not best:
-        raise CheckpointRefusedError(f"none of the module's tensors is in the file, {next(iter(module), 'none')} first")
+    if 2 * len(best) < len(module) or not best:
+        lost = next((name for name in module if name not in best), "nothing")
+        raise WembedError(f"{len(best)} of the module's {len(module)} tensors are in the file, {lost} is not")
     for name, stored in best.items():
         if module[name] != file[stored]:
             own = f"the module's {list(module[name])}"

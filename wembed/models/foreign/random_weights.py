@@ -23,11 +23,11 @@ def randomise(module: nn.Module, generator: torch.Generator) -> nn.Module:
         for name, value in module.named_parameters():
             path, _, last = name.rpartition(".")
             value.copy_(_parameter(value, last, owners[path], generator))
-        for name, value in module.named_buffers():
+        for name, buffer in module.named_buffers():
             if name.endswith("running_mean"):
-                value.copy_(_normal(value, _BIAS, generator))
+                buffer.copy_(_normal(buffer, _BIAS, generator))
             elif name.endswith("running_var"):
-                value.copy_(_normal(value, _GAIN, generator).exp())
+                buffer.copy_(_normal(buffer, _GAIN, generator).exp())
     return module
 
 

@@ -49,7 +49,7 @@ class Runnable:
         """The module in evaluation mode, on the meta device where it can be built there; its weights mean nothing."""
         try:
             with torch.device("meta"):
-                return self.build().eval()
+                return self.build().eval().to("meta")  # some constructors put a tensor on the CPU all the same
         except (RuntimeError, NotImplementedError):  # a constructor that computes with values
             return self.build().eval()
 

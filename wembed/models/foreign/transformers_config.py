@@ -1,4 +1,4 @@
-"""Networks of transformers, from what a config.json holds. Nothing is downloaded, and no code but transformers' runs."""
+"""Networks of transformers, from what a config.json holds; nothing is downloaded, no code but transformers' runs."""
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
