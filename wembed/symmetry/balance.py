@@ -55,9 +55,10 @@ def balance(terms: Sequence[Term], sites: Sequence[slice], size: int) -> Vector:
         size: the number of log-scales.
     """
     z = np.zeros(size)
+    beside = [[term for term in terms if site in (term.target, term.source)] for site in sites]
     for _ in range(_WARM_UP_ROUNDS):
-        for site in sites:
-            into, out_of = _flow(terms, [term.value(z) for term in terms], size)
+        for site, near in zip(sites, beside, strict=True):
+            into, out_of = _flow(near, [term.value(z) for term in near], size)
             z[site] += 0.25 * np.log(out_of[site] / into[site])
     for _ in range(_NEWTON_STEPS if size else 0):
         values = [term.value(z) for term in terms]
