@@ -44,7 +44,7 @@ def matmul(flow: Flow, node: Node) -> State:
     x, y = flow.carried(node.args[0]), flow.carried(node.args[1])
     if len(x.axes) < 2 or len(y.axes) < 2:
         return unknown(flow, node)
-    label = "scores" if len(parts_of(y.axes[-1])) == 1 and _feeds_softmax(node) else "bilinear"
+    label = "scores" if _is_uniform(y, len(y.axes) - 1) and _feeds_softmax(node) else "bilinear"
     multiply(flow, x, y, label)
     return _mixed(flow, node, x, y)
 
@@ -226,6 +226,14 @@ def _cancel(flow: Flow, x: Carried, axis: int, y: Carried, other: int, label: st
             flow.sites.limit(ref, "none")
 
 
+def _is_uniform(value: Carried, axis: int) -> bool:
+    """Whether all parts of an axis (positions) carry the same, written by the same layers."""
+    refs: dict[Cell, set[Ref | None]] = {}
+    for cell in cells_of(value.axes):
+        refs.setdefault((*cell[:axis], *cell[axis + 1 :]), set()).add(value.refs.get(cell))
+    return all(len(found) == 1 for found in refs.values())
+
+
 def _touched(flow: Flow, value: Carried, axis: int, part: Part, atoms: set[str]) -> list[Ref]:
     """The sites of the cells of a part that lie along it."""
     refs = [ref for cell, ref in value.refs.items() if cell[axis] == part]
@@ -242,7 +250,7 @@ def _joined(flow: Flow, refs: list[Ref]) -> Ref:
 def _mixed(flow: Flow, node: Node, x: Carried, y: Carried) -> Carried:
     """What a product of two values carries along the axes that were not summed over."""
     axes = flow.axes(node)
-    label = "attention" if x.convex == len(x.axes) - 1 and len(parts_of(x.axes[-1])) == 1 else "bilinear"
+    label = "attention" if x.convex == len(x.axes) - 1 and _is_uniform(y, len(y.axes) - 2) else "bilinear"
     summed = set().union(*(part_atoms(x.axes[-1], part) for part in parts_of(x.axes[-1])))
     refs: dict[Cell, Ref] = {}
     for cell in cells_of(axes):
@@ -273,8 +281,6 @@ def _through(
         found = ref if found is None else flow.sites.join(found, ref)
     if found is not None and len(carried) < len([ref for ref in refs if ref != ZERO]):
         flow.sites.limit(found, "none")
-    if found is not None and len(refs) > 1:
-        flow.sites.skew(found)
     return found
 
 
@@ -311,8 +317,9 @@ def attention(flow: Flow, node: Node) -> State:
     for argument in (*node.args[3:], *node.kwargs.values()):
         if isinstance(argument, Node):
             flow.fix(argument)
-    plain = len(parts_of(k.axes[-2])) == 1
-    _cancel(flow, q, len(q.axes) - 1, k, len(k.axes) - 1, "scores" if plain else "bilinear")
+    scores = "scores" if _is_uniform(k, len(k.axes) - 2) else "bilinear"
+    averages = "attention" if _is_uniform(v, len(v.axes) - 2) else "bilinear"
+    _cancel(flow, q, len(q.axes) - 1, k, len(k.axes) - 1, scores)
     axes = flow.axes(node)
     refs: dict[Cell, Ref] = {}
     for cell in cells_of(axes):
@@ -320,5 +327,5 @@ def attention(flow: Flow, node: Node) -> State:
         if found:
             refs[cell] = _joined(flow, found)
             if refs[cell] != ZERO:
-                flow.sites.activate(refs[cell], "attention" if plain else "bilinear")
+                flow.sites.activate(refs[cell], averages)
     return Carried(axes, refs)
