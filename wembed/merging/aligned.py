@@ -95,7 +95,11 @@ def common_spec(items: Sequence[Item]) -> SymmetrySpec:
         elif other_spec.hash != spec.hash and other_spec.tier != "inferred":
             found = _first_difference(spec, other_spec)
             raise CheckpointRefusedError(f"{first.path} and {other.path} are not mergeable: {found}")
-    return find_spec(first, spec)
+    spec = find_spec(first, spec)
+    if spec.stacks:
+        stack = next(iter(spec.stacks))
+        raise CheckpointRefusedError(f"{first.path} is not mergeable: {stack} is kept in slices, one for each expert")
+    return spec
 
 
 def _in_common_scales(

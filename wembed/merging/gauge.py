@@ -48,7 +48,8 @@ def _magnitudes(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, Vector]
     flow = canonical(checkpoint, spec).flow
     found: dict[str, Vector] = {}
     for view in flow.dense:
-        found[view.source] = _ratio(1.0, view.down)
+        first = np.unique(view.columns.index, return_index=True)[1]  # of the repeats of each channel
+        found[view.source] = _ratio(1.0, view.down[first])
     stored = {layer.name: AffineView.of(checkpoint, spec, layer) for layer in spec.layers if layer.kind == "batch_norm"}
     for norm in (norm for norm in reversed(flow.affine) if norm.name in stored):
         found[norm.source] = _ratio(found.get(norm.target, 1.0) * stored[norm.name].gain, norm.gain)
