@@ -1,7 +1,7 @@
 """One checkpoint with its symmetries, as `inspect` and `permute` open it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,29 @@ class Described:
             hint = "give it with --module package:factory; or with --config config.json or --timm NAME"
             raise WembedError("there is no network to run, which --verify does", hint)
         return self.given
+
+
+@dataclass(frozen=True)
+class Configured(Described):
+    """The symmetries of a config's network.
+
+    Args:
+        spec: the symmetries.
+        given: nothing.
+        config: what the config.json holds.
+    """
+
+    config: Mapping[str, object]
+
+    def network(self) -> "Runnable":
+        """Gives the config's network, which is built now.
+
+        Raises:
+            WembedError: it cannot be.
+        """
+        from wembed.symmetry.by_config import network_of
+
+        return network_of(self.config)
 
 
 @dataclass(frozen=True)
@@ -123,7 +146,7 @@ def open_any(output: Output, argument: str | None, zoo: Path, sources: Sources) 
     if sources.spec or sources.chains:
         raise UsageError("--spec and --chain are about a checkpoint", "give one")
     if argument:
-        return _described(Path(argument))
+        return _configured(Path(argument))
     network = sources.network()
     if network is None:
         raise UsageError("nothing to inspect", "give a checkpoint, a config.json, --timm or --module")
@@ -136,11 +159,11 @@ def _is_config(argument: str) -> bool:
     return argument.endswith(".json") and not argument.endswith(INDEX_SUFFIXES)
 
 
-def _described(path: Path) -> Described:
-    from wembed.symmetry.by_config import names_network, network_of, read_config, spec_of_config
+def _configured(path: Path) -> Described:
+    from wembed.symmetry.by_config import read_config, spec_of_config
 
     config = read_config(path)
-    return Described(spec_of_config(config), network_of(config) if names_network(config) else None)
+    return Configured(spec_of_config(config), None, config)
 
 
 def open_one(output: Output, argument: str, zoo: Path, sources: Sources) -> Opened:
@@ -176,9 +199,9 @@ def open_one(output: Output, argument: str, zoo: Path, sources: Sources) -> Open
 
 
 def _spec_of(network: "Runnable", checkpoint: Checkpoint) -> SymmetrySpec:
-    from wembed.symmetry.fitted import fitted_spec, traced_spec
+    from wembed.symmetry.fitted import spec_of_file
 
-    return fitted_spec(traced_spec(network), network, checkpoint)
+    return spec_of_file(network, checkpoint)
 
 
 def check_out(out: Path, checkpoint: Checkpoint) -> None:

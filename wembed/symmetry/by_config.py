@@ -72,11 +72,13 @@ def spec_of_config(config: Config) -> SymmetrySpec:
     Raises:
         WembedError: it names no network that can be built.
     """
-    from wembed.symmetry.fitted import traced_spec
-
     shapes = family_shapes(config)
     spec = family_spec(shapes, config) if shapes else None
-    return spec or traced_spec(network_of(config))
+    if spec:
+        return spec
+    from wembed.symmetry.fitted import traced_spec
+
+    return traced_spec(network_of(config))
 
 
 def config_spec(checkpoint: Checkpoint) -> SymmetrySpec | None:
@@ -88,11 +90,11 @@ def config_spec(checkpoint: Checkpoint) -> SymmetrySpec | None:
     """
     if not names_network(checkpoint.config):
         return None
-    from wembed.symmetry.fitted import fitted_spec, traced_spec
+    from wembed.symmetry.fitted import spec_of_file
 
     network = network_of(checkpoint.config)
     try:
-        spec = fitted_spec(traced_spec(network), network, checkpoint)
+        spec = spec_of_file(network, checkpoint)
     except CheckpointRefusedError as error:
         message = f"{error.message}, by its config.json"
         raise CheckpointRefusedError(message, "a spec of your own goes before, give it with --spec") from error

@@ -47,6 +47,17 @@ def _traced(runnable: Runnable) -> SymmetrySpec:
     return freeze_rest(spec, unseen)
 
 
+def spec_of_file(runnable: Runnable, checkpoint: Checkpoint) -> SymmetrySpec:
+    """The traced spec of a network, written for a file of its weights.
+
+    Raises:
+        CheckpointRefusedError: a tensor has another shape in the file, naming it.
+        WembedError: the file holds another network, or it cannot be traced.
+    """
+    matched = _matched(runnable, checkpoint)
+    return _fitted(traced_spec(runnable), runnable, checkpoint, matched)
+
+
 def fitted_spec(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint) -> SymmetrySpec:
     """A spec under a module's names, written for a file of the module's weights.
 
@@ -54,20 +65,30 @@ def fitted_spec(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint) 
         CheckpointRefusedError: a tensor has another shape in the file, naming it.
         WembedError: the file holds another network.
     """
-    shapes = {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
+    return _fitted(spec, runnable, checkpoint, _matched(runnable, checkpoint))
+
+
+def _fitted(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint, matched: Matched) -> SymmetrySpec:
+    shapes = _shapes(checkpoint)
     whole = joined(shapes)
-    try:
-        matched = match_names(runnable.shapes, whole, runnable.rename)
-    except CheckpointRefusedError as error:
-        hint = f"is {runnable.name} the network of this file?"
-        raise CheckpointRefusedError(f"{checkpoint.path}: {error.message}", hint) from error
     spec = shrunk(spec, matched.missing, runnable.tied)
-    names = {name: stored for name, stored in matched.names.items() if name in spec.tensors}
-    spec = renamed_spec(spec, names)
+    spec = renamed_spec(spec, {name: stored for name, stored in matched.names.items() if name in spec.tensors})
     rest = {name: shape for name, shape in whole.items() if name not in spec.tensors}
     spec = as_stored(freeze_rest(spec, rest), shapes)
     check_fit(spec, checkpoint)
-    return replace(spec, notes=(*spec.notes, *_notes(matched)))
+    return replace(spec, notes=(*spec.notes, *_notes(matched, runnable)))
+
+
+def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    return {name: info.shape for name, info in checkpoint.tensors.items() if info.is_floating}
+
+
+def _matched(runnable: Runnable, checkpoint: Checkpoint) -> Matched:
+    try:
+        return match_names(runnable.shapes, joined(_shapes(checkpoint)), runnable.rename)
+    except CheckpointRefusedError as error:
+        hint = f"is {runnable.name} the network of this file?"
+        raise CheckpointRefusedError(f"{checkpoint.path}: {error.message}", hint) from error
 
 
 def module_spec(spec: SymmetrySpec, runnable: Runnable) -> SymmetrySpec:
@@ -82,9 +103,11 @@ def module_spec(spec: SymmetrySpec, runnable: Runnable) -> SymmetrySpec:
     return renamed_spec(spec, {name: own.get(name, name) for name in spec.tensors})
 
 
-def _notes(matched: Matched) -> Iterable[str]:
-    if matched.missing:
-        yield f"{len(matched.missing)} tensors of the network are not in the file: {matched.missing[0]}"
+def _notes(matched: Matched, runnable: Runnable) -> Iterable[str]:
+    kept_elsewhere = {name for group in runnable.tied if set(group) - set(matched.missing) for name in group}
+    lost = [name for name in matched.missing if name not in kept_elsewhere]
+    if lost:
+        yield f"{len(lost)} tensors of the network are not in the file: {lost[0]}"
 
 
 def shrunk(spec: SymmetrySpec, missing: Collection[str], tied: Iterable[tuple[str, ...]]) -> SymmetrySpec:
@@ -117,7 +140,7 @@ def _frozen_around(spec: SymmetrySpec, gone: Collection[str]) -> SymmetrySpec:
     frozen = {atom for name in left for axis in spec.tensors[name] for atom in atoms_of(axis)}
     beside = {site for layer in spec.layers if layer not in layers for site in (layer.source, layer.target)}
     beside |= {site.name for site in spec.sites.values() if site.slope in left}
-    beside |= {site.dual for site in spec.sites.values() if site.name in beside}
+    beside |= {site.dual for site in spec.sites.values() if site.dual and site.name in beside}
     beside |= {site.name for site in spec.sites.values() if site.dual in beside}
     why = f"{sorted(gone)[0]} is not in the file"
     atoms = {

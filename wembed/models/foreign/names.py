@@ -49,8 +49,8 @@ def match_names(module: Shapes, file: Shapes, rename: Callable[[str], str]) -> M
         raise WembedError(f"{len(best)} of the module's {len(module)} tensors are in the file, {lost} is not")
     for name, stored in best.items():
         if module[name] != file[stored]:
-            own = f"the module's {list(module[name])}"
-            raise CheckpointRefusedError(f"tensor {stored} has shape {list(file[stored])}, {own}")
+            shapes = f"{list(file[stored])}, expected {list(module[name])}"
+            raise CheckpointRefusedError(f"tensor {stored} has shape {shapes}")
     taken = set(best.values())
     missing = tuple(name for name in module if name not in best)
     return Matched(best, missing, tuple(name for name in file if name not in taken))

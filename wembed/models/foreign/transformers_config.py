@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from wembed.errors import UsageError, WembedError
+from wembed.errors import WembedError
 from wembed.models.foreign.depth import is_deep, reduced, too_deep
 from wembed.models.foreign.example_inputs import example_inputs
 from wembed.models.foreign.extras import transformers_library
@@ -30,8 +30,7 @@ def config_runnable(config: Config) -> Runnable:
     """The network that a config describes: its first `architectures` where that is transformers' own, else the body.
 
     Raises:
-        UsageError: it names no model type that transformers knows.
-        WembedError: transformers is not installed, or cannot build it.
+        WembedError: it names no model type that transformers knows, cannot be built, or transformers is not installed.
     """
     parsed, complete = _parsed(config), complete_config(config)
     deep = too_deep(complete)
@@ -70,7 +69,7 @@ def _parsed(config: Config) -> Any:  # a PretrainedConfig; the library is option
     if not isinstance(kind, str) or kind not in transformers.CONFIG_MAPPING:
         near = difflib.get_close_matches(str(kind), list(transformers.CONFIG_MAPPING), n=_SUGGESTIONS)
         hint = f"did you mean {', '.join(near)}?" if near else "transformers.CONFIG_MAPPING lists them"
-        raise UsageError(f"config.json has model_type {kind!r}, which transformers does not know", hint)
+        raise WembedError(f"config.json has model_type {kind!r}, which transformers does not know", hint)
     if isinstance(config.get("backbone"), str) and not config.get("backbone_config"):
         raise WembedError(f"config.json is built around {config['backbone']} of the Hub, nothing is downloaded for it")
     dropped = {*_IGNORED, *_UNSAID}

@@ -14,6 +14,8 @@ from torch.fx import Graph
 from wembed.errors import WembedError
 from wembed.symmetry.trace.fused import unfuse
 
+_LOGGERS = ("torch.export", "torch._subclasses.fake_tensor")  # what fails is raised, too
+
 
 @dataclass(frozen=True)
 class Program:
@@ -96,11 +98,13 @@ def _batched_experts(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """What torch.export and the module's code warn of is about running it, not about its graph."""
-    logger = getLogger("torch.export")
-    disabled, logger.disabled = logger.disabled, True
+    loggers = {logger: logger.disabled for logger in map(getLogger, _LOGGERS)}
+    for logger in loggers:
+        logger.disabled = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.disabled = disabled
+        for logger, disabled in loggers.items():
+            logger.disabled = disabled
