@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 _VIEWS = frozenset(("view", "_unsafe_view", "reshape"))
 _COPIES = frozenset(("clone", "contiguous", "alias", "detach", "_to_copy", "to"))
-_MOVES = _COPIES | {"unbind", "select", "permute", "transpose"}
+_UNITS = frozenset(("squeeze", "unsqueeze"))
 _MOST_PARTS = 16  # of one projection
 
 
@@ -74,17 +74,30 @@ def _is_taken_apart(node: Node, dim: int) -> bool:
 
 def _user_takes_apart(user: Node, dim: int) -> bool:
     name = operator_name(user)
-    if name not in _MOVES:
-        return False
-    rank: int = _source(user).meta["val"].dim()
     if name == "unbind":
-        return _argument(user, 1, 0) % rank == dim and all(operator_name(own) == "getitem" for own in user.users)
+        own = _argument(user, 1, 0) % _rank(user)
+        return own == dim and all(operator_name(item) == "getitem" for item in user.users)
     if name == "select":
-        return _argument(user, 1, 0) % rank == dim
+        return _argument(user, 1, 0) % _rank(user) == dim
+    moved = _moved(user, dim)
+    return moved is not None and _is_taken_apart(user, moved)
+
+
+def _moved(user: Node, dim: int) -> int | None:
+    """Where an axis stands after a transpose, a copy, or axes of size 1 that come or go; None after anything else."""
+    name = operator_name(user)
     if name in _COPIES:
-        return _is_taken_apart(user, dim)
+        return dim
+    if name in _UNITS:
+        wide = [place for place, size in enumerate(_source(user).meta["val"].shape) if size != 1]
+        after = [place for place, size in enumerate(user.meta["val"].shape) if size != 1]
+        return after[wide.index(dim)]
     order = _order(user)
-    return order is not None and _is_taken_apart(user, order.index(dim))
+    return None if order is None else order.index(dim)
+
+
+def _rank(user: Node) -> int:
+    return len(_source(user).meta["val"].shape)
 
 
 def _source(node: Node) -> Node:
@@ -127,21 +140,31 @@ def _cut(graph: Graph, fused: _Fused, part: int) -> Node:
 def _replace(node: Node, dim: int, part: int, piece: Node) -> None:
     """Let all that uses one index of an axis use a piece instead."""
     for user in list(node.users):
-        name, order = operator_name(user), _order(user)
+        name = operator_name(user)
         if name == "unbind":
             _replace_items(user, part, piece)
         elif name == "select":
             if _argument(user, 2, 0) % node.meta["val"].shape[dim] == part:
                 user.replace_all_uses_with(piece)
-        elif order is None:
-            with user.graph.inserting_before(user):
-                copy = _call(user.graph, user.target, piece, *user.args[1:], **user.kwargs)
-            _replace(user, dim, part, copy)
         else:
+            _replace_moved(user, dim, part, piece)
+
+
+def _replace_moved(user: Node, dim: int, part: int, piece: Node) -> None:
+    """Move a piece as the whole is moved, and go on from there."""
+    moved, order = _moved(user, dim), _order(user)
+    if moved is None:
+        raise ValueError(f"{user} does not move an axis")
+    with user.graph.inserting_before(user):
+        if order is not None:
             kept = [own - (own > dim) for own in order if own != dim]
-            with user.graph.inserting_before(user):
-                moved = _call(user.graph, aten.permute.default, piece, kept)
-            _replace(user, order.index(dim), part, moved)
+            new = _call(user.graph, aten.permute.default, piece, kept)
+        elif operator_name(user) in _UNITS:
+            shape = list(user.meta["val"].shape)
+            new = _call(user.graph, aten.view.default, piece, shape[:moved] + shape[moved + 1 :])
+        else:
+            new = _call(user.graph, user.target, piece, *user.args[1:], **user.kwargs)
+    _replace(user, moved, part, new)
 
 
 def _replace_items(unbind: Node, part: int, piece: Node) -> None:

@@ -33,16 +33,18 @@ class Names:
     """Names of leaves, each given once.
 
     Args:
+        wanted: identities of the leaves that may be named, None for all.
         atoms: name -> leaf.
         of: identity of a leaf -> name.
     """
 
+    wanted: set[int] | None = None
     atoms: dict[str, Variable] = field(default_factory=dict)
     of: dict[int, str] = field(default_factory=dict)
 
     def give(self, leaf: Variable, name: str) -> None:
         """Name a leaf that has none; a number is appended where the name is taken."""
-        if id(leaf) not in self.of:
+        if id(leaf) not in self.of and (self.wanted is None or id(leaf) in self.wanted):
             free = next(own for own in (name, *(f"{name}{i}" for i in range(2, _MANY))) if own not in self.atoms)
             self.atoms[free] = leaf
             self.of[id(leaf)] = free
@@ -55,13 +57,16 @@ def named(writes: Iterable[tuple[str, Variable]], tensors: Mapping[str, Axes]) -
         writes: tensor and axis that write a value, in data-flow order.
         tensors: their axes, in the order of their first use.
     """
-    names = Names()
+    names = Names({id(leaf) for axes in tensors.values() for axis in axes for leaf in leaves(axis)})
+    written = set()
     for tensor, axis in writes:
+        written.add(tensor)
         _name_axis(names, _path(tensor), axis, "out")
     for tensor, axes in tensors.items():
+        first = "in" if tensor in written else "out"
         for place, axis in enumerate(axes):
-            rest = ("out", "in")[place] if place < 2 else f"tap{place - 2}"
-            _name_axis(names, _path(tensor), axis, rest)
+            _name_axis(names, _path(tensor), axis, (first, "in")[place] if place < 2 else f"tap{place - 2}")
+    names.wanted = None
     return names
 
 
@@ -76,8 +81,10 @@ def _name_axis(names: Names, path: str, axis: Variable, suffix: str) -> None:
 
 
 def _path(tensor: str) -> str:
+    """The module whose weight a tensor is, or is computed from; else the tensor's own name."""
+    tensor = tensor.partition(".parametrizations.")[0]
     head, _, last = tensor.rpartition(".")
-    return head if last == "weight" and head else tensor
+    return head if last in ("weight", "weight_v", "weight_g") and head else tensor
 
 
 def kind_of(leaf: Variable) -> AtomKind:

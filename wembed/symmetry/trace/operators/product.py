@@ -100,8 +100,8 @@ def attention(trace: Propagation, node: Node) -> Value:
     if isinstance(given["attn_mask"], Node):
         weights = (*heads, query[-2], key[-2])
         broadcast([weights, trace.axes(given["attn_mask"])], [axis.size for axis in weights])
-    for summed in (query[-1], value[-1]):
-        trace.runs_over(*heads, query[-2], key[-2], summed)
+    for summed in ((query[-1],), (), (value[-1],)):  # queries with keys, weights, weights with values
+        trace.runs_over(*heads, query[-2], key[-2], *summed)
     trace.mix((*heads, query[-2], key[-2]), [-1])
     for axis in heads:
         mark(axis, "head")

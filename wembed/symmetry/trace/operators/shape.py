@@ -139,7 +139,7 @@ def unbind(trace: Propagation, node: Node) -> Outcome:
     dim = arguments(node)["dim"] % len(value.axes)
     pieces(value.axes[dim], [1] * value.axes[dim].size)
     rest = replace(value, axes=value.axes[:dim] + value.axes[dim + 1 :])
-    return (rest,) * value.axes[dim].size
+    return tuple(rest for _ in range(value.axes[dim].size))
 
 
 def pieces(axis: Variable, sizes: Sequence[int]) -> list[Variable]:

@@ -89,5 +89,5 @@ _OTHERS: Mapping[str, Rule] = {
 AXIS_RULES = RuleBook(
     rules={**_MOVES, **_INDICES, **_OTHERS},
     keep_entries=frozenset({*_MOVES, *_INDICES}),
-    keep_places=frozenset({*_MOVES, "matmul", "bmm", "where", "masked_fill", "gelu", "silu"}),
+    keep_places=frozenset({*_MOVES, "matmul", "bmm"}),
 )
