@@ -1,9 +1,9 @@
 """From what the two passes found to a SymmetrySpec: sites and layers get their names, and every tensor its place."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from wembed.symmetry.axes import Axis, Product, part_atoms, parts_of
+from wembed.symmetry.axes import Axis, Product, Sum, atoms_of, part_atoms, parts_of
 from wembed.symmetry.spec import (
     SCALE_OF_ACTIVATION,
     Atom,
@@ -60,6 +60,11 @@ def assemble(flow: Flow) -> SymmetrySpec:
 
 
 def _named(axis: Axis) -> Axis:
+    """An axis whose indices all have names, also those that stand alone in a sum."""
+    if isinstance(axis, Sum):
+        return Sum(tuple(map(_named, axis.terms)))
+    if isinstance(axis, Product) and axis != UNIT:
+        return Product(tuple(map(_named, axis.factors)))
     return UNIT_ATOM.name if axis == UNIT else axis
 
 
@@ -196,10 +201,17 @@ def _add_frozen(assembly: _Assembly, name: str, axes: tuple[Axis, ...], part: Pa
         return
     taps: tuple[AxisRole, ...] = ("tap",) * (len(axes) - 2)
     for read in parts_of(axes[1]):
-        source = _fixed_site(assembly, f"{path}.from" + ".".join(map(str, read)), part_atoms(axes[1], read))
+        mark = ".".join(map(str, read))
+        source = _fixed_site(assembly, f"{path}.from{mark}", _with_parents(assembly, part_atoms(axes[1], read), axes))
+        layer = Layer(f"{path}@{mark}" if mark else path, "dense", source, target, {"weight": name})
         layout: tuple[AxisRole, ...] = ("target", "source", *taps)
-        layer = Layer(f"{path}@{read}" if read else path, "dense", source, target, {"weight": name}, layout)
-        assembly.layers.append(Layer(**{**vars(layer), "target_part": part, "source_part": read}))
+        assembly.layers.append(replace(layer, layout=layout, target_part=part, source_part=read))
+
+
+def _with_parents(assembly: _Assembly, atoms: tuple[str, ...], axes: tuple[Axis, ...]) -> tuple[str, ...]:
+    """Atoms with those of the first axis that they are permuted under."""
+    parents = {assembly.flow.traced.atoms[atom].under for atom in atoms if atom in assembly.flow.traced.atoms}
+    return (*(atom for atom in atoms_of(axes[0]) if atom in parents and atom not in atoms), *atoms)
 
 
 def _fixed_site(assembly: _Assembly, name: str, atoms: tuple[str, ...]) -> str:

@@ -43,12 +43,15 @@ class Weight:
         axes: as they are used.
         places: for each of them which axis of the tensor it is, or -1 for one of size 1 that was added.
         parts: for each of them, part -> part of the tensor's axis.
+        chosen: the atom of which every position has picked one index (its expert), or "": the axis that stands for it
+            is the positions'.
     """
 
     tensor: str
     axes: Axes
     places: tuple[int, ...]
     parts: tuple[Mapping[Part, Part], ...]
+    chosen: str = ""
 
     @classmethod
     def whole(cls, tensor: str, axes: Axes) -> "Weight":
@@ -58,7 +61,7 @@ class Weight:
     def at(self, order: tuple[int, ...]) -> "Weight":
         """Its axes in another order, or fewer of them."""
         places, parts = tuple(self.places[i] for i in order), tuple(self.parts[i] for i in order)
-        return Weight(self.tensor, tuple(self.axes[i] for i in order), places, parts)
+        return Weight(self.tensor, tuple(self.axes[i] for i in order), places, parts, self.chosen)
 
 
 State = Carried | Weight | tuple[Carried | Weight, ...]

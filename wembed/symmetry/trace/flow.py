@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch.fx import Node
-from wembed.symmetry.trace.traced import Traced
 
 from wembed.symmetry.axes import part_atoms, parts_of
 from wembed.symmetry.spec import AxisRole, LayerKind
 from wembed.symmetry.trace.carried import Axes, Carried, Part, State, Weight, atoms_of_cell, cells_of
 from wembed.symmetry.trace.sites import ZERO, Ref, Sites
+from wembed.symmetry.trace.traced import Traced
 
 Place = tuple[str, int, Part]  # a part of an axis of a tensor
 
@@ -180,7 +180,8 @@ class Flow:
                 for cell, ref in item.refs.items():
                     if ref != ZERO:
                         atoms = atoms_of_cell(item.axes, cell)
-                        if any(atoms.count(atom) != 1 for atom in self.sites.atoms(ref)):
+                        seen = set(self.sites.atoms(ref)) - self.sites.chosen(ref)
+                        if any(atoms.count(atom) != 1 for atom in seen):
                             self.sites.limit(ref, "none")
         return state
 

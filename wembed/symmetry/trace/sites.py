@@ -38,6 +38,8 @@ class _Entry:
         limit: at the root, the class that is left of its factors.
         passes: at the root, the activations that were met, in order.
         key: at the root, the power in which a softmax over its positions reads it, or 0.
+        chosen: at the root, an atom that its factors depend on (an expert) though values do not lie along it -> the
+            atoms that say which of its indices it is, position by position.
         skewed: at the root, whether it is multiplied or mixed by position: a bias put into it does not stay one vector.
     """
 
@@ -47,6 +49,7 @@ class _Entry:
     limit: ScaleClass = "linear"
     passes: list[str] = field(default_factory=list)
     key: int = 0
+    chosen: dict[str, frozenset[str]] = field(default_factory=dict)
     skewed: bool = False
 
 
@@ -73,12 +76,27 @@ class Sites:
         return Ref(root.site, root.power * ref.power)
 
     def own_atoms(self, ref: Ref) -> tuple[str, ...]:
-        """What a value lies along where it is written."""
-        return self._entries[ref.site].atoms
+        """What a value lies along where it is written, without what was picked for each position and summed since."""
+        chosen, common = self._top(ref).chosen, self._top(ref).common
+        return tuple(atom for atom in self._entries[ref.site].atoms if atom not in chosen or atom in common)
 
     def atoms(self, ref: Ref) -> tuple[str, ...]:
         """What the factors may depend on."""
         return self._top(ref).common
+
+    def choose(self, ref: Ref, atom: str, positions: Iterable[str]) -> None:
+        """Note that each position has an index of an atom of its own, which its factors may depend on."""
+        self._top(ref).chosen[atom] = frozenset(positions)
+
+    def chosen(self, ref: Ref) -> frozenset[str]:
+        """The atoms that its factors depend on though values do not lie along them."""
+        return frozenset(self._top(ref).chosen) & frozenset(self._top(ref).common)
+
+    def spread(self, ref: Ref) -> frozenset[str]:
+        """The atoms along which values with its factors must not be mixed."""
+        top = self._top(ref)
+        positions = (top.chosen[atom] for atom in self.chosen(ref))
+        return frozenset(top.common).union(*positions)
 
     def scale(self, ref: Ref) -> ScaleClass:
         """The class that is left so far."""
@@ -120,11 +138,11 @@ class Sites:
     def restrict(self, ref: Ref, atoms: Iterable[str]) -> None:
         """Let the factors depend on some atoms only."""
         if ref != ZERO:
-            top, kept = self._top(ref), tuple(atoms)
+            top, kept = self._top(ref), set(atoms)
             before, top.common = top.common, tuple(atom for atom in top.common if atom in kept)
             if not top.common:
                 top.limit = "none"
-            elif top.common[-1] != before[-1] or top.common[-1] != kept[-1]:
+            elif top.common[-1] != before[-1]:
                 self.limit(ref, "real")  # matrices act along the last atom
 
     def join(self, first: Ref, second: Ref) -> Ref:
@@ -141,6 +159,11 @@ class Sites:
         top.limit = common_scale(top.limit, other.limit)
         top.passes += [name for name in other.passes if name not in top.passes]
         top.skewed |= other.skewed
+        if top.common[-1:] != other.common[-1:]:
+            self.limit(a, "real")
+        apart = [atom for atom in top.common if top.chosen.get(atom) != other.chosen.get(atom)]
+        self.restrict(a, [atom for atom in top.common if atom not in apart])
+        top.chosen = {**other.chosen, **top.chosen}
         self._join_key(top, other.key * a.power * b.power)
         self.restrict(a, other.common)
         return first

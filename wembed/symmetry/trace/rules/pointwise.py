@@ -312,13 +312,27 @@ def reduce(flow: Flow, node: Node) -> State:
     for cell, ref in value.refs.items():
         after = tuple(() if i in dims else part for i, part in enumerate(cell) if kept or i not in dims)
         lost = {atom for i in dims for atom in part_atoms(value.axes[i], cell[i])}
-        if ref != ZERO and lost & set(flow.sites.atoms(ref)):
+        if ref != ZERO and lost & flow.sites.spread(ref):
+            flow.sites.restrict(ref, set(flow.sites.atoms(ref)) - lost - flow.sites.chosen(ref))
+        if ref != ZERO and lost & set(flow.sites.own_atoms(ref)):
             flow.sites.limit(ref, "none")
             continue
         refs[after] = flow.sites.join(refs[after], ref) if after in refs else ref
     for ref in refs.values():
         flow.sites.skew(ref)
     return Carried(axes, refs)
+
+
+def repeated(flow: Flow, node: Node) -> State:
+    """`repeat_interleave`, `repeat`: what lies along the repeated axis still does, if pass 1 says so."""
+    value, axes = flow.carried(node.args[0]), flow.axes(node)
+    if len(value.axes) != len(axes):
+        return unknown(flow, node)
+    known = set(cells_of(axes))
+    for cell, ref in value.refs.items():
+        if cell not in known:
+            flow.sites.limit(ref, "none")
+    return Carried(axes, {cell: ref for cell, ref in value.refs.items() if cell in known})
 
 
 def over_space(flow: Flow, node: Node) -> State:
@@ -357,7 +371,7 @@ def _beside(flow: Flow, value: Carried, axes: Axes, dims: set[int]) -> dict[Cell
     refs = {}
     for cell, ref in value.refs.items():
         mixed = {atom for d in dims for atom in part_atoms(value.axes[d], cell[d])}
-        if ref != ZERO and mixed & set(flow.sites.atoms(ref)):
+        if ref != ZERO and mixed & flow.sites.spread(ref):
             flow.sites.limit(ref, "none")
         after = tuple(() if d in dims else part for d, part in enumerate(cell))
         if cell in known or after in known:

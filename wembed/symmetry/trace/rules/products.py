@@ -40,13 +40,39 @@ def matmul(flow: Flow, node: Node) -> State:
         written = write(flow, first, len(first.axes) - 1, second, (*batch, "source", "target"), None)
         return _result(flow, node, first, written)
     if isinstance(first, Weight) and isinstance(second, Carried):
-        return unknown(flow, node)
+        return _by_expert(flow, node, first, second)
     x, y = flow.carried(node.args[0]), flow.carried(node.args[1])
     if len(x.axes) < 2 or len(y.axes) < 2:
         return unknown(flow, node)
     label = "scores" if _is_uniform(y, len(y.axes) - 1) and _feeds_softmax(node) else "bilinear"
     multiply(flow, x, y, label)
     return _mixed(flow, node, x, y)
+
+
+def _by_expert(flow: Flow, node: Node, weight: Weight, x: Carried) -> State:
+    """A product W x, where every position has picked the W of its expert."""
+    if not weight.chosen or len(weight.axes) != 3 or x.axes[0] != weight.axes[0]:
+        return unknown(flow, node)
+    axes = flow.axes(node)
+    written = write(flow, x, 1, weight, ("batch", "target", "source"), None)
+    positions = {atom for part in parts_of(weight.axes[0]) for atom in part_atoms(weight.axes[0], part)}
+    for layer in written.values():
+        flow.sites.choose(layer.target, weight.chosen, positions)
+    return Carried(axes, {cell: written[cell[1]].target for cell in cells_of(axes) if cell[1] in written})
+
+
+def expert(flow: Flow, node: Node) -> State:
+    """`index`: a weight for every position, picked from the experts' weights."""
+    weight, indices = flow.state(node.args[0]), node.args[1]
+    axes = flow.axes(node)
+    picked = [i for i, index in enumerate(indices) if index is not None]  # type: ignore[arg-type]
+    if not isinstance(weight, Weight) or picked != [0] or len(axes) != len(weight.axes):
+        return unknown(flow, node)
+    atom = weight.axes[0]
+    if not isinstance(atom, str) or flow.traced.atoms[atom].frozen:
+        return unknown(flow, node)
+    parts = dict.fromkeys(parts_of(axes[0]), ())
+    return Weight(weight.tensor, axes, weight.places, (parts, *weight.parts[1:]), atom)
 
 
 def _by_computed_weight(flow: Flow, node: Node) -> State:
@@ -92,7 +118,9 @@ def write(
     """
     target = roles.index("target")
     source = roles.index("source") if "source" in roles else -1
-    batch = [atom for i, role in enumerate(roles) if role == "batch" for atom in part_atoms(weight.axes[i], ())]
+    batch = [weight.chosen] if weight.chosen else []
+    if not batch:
+        batch = [atom for i, role in enumerate(roles) if role == "batch" for atom in part_atoms(weight.axes[i], ())]
     written: dict[Part, FoundLayer] = {}
     for part in parts_of(weight.axes[target]):
         own = (*batch, *part_atoms(weight.axes[target], part))
@@ -237,7 +265,7 @@ def _is_uniform(value: Carried, axis: int) -> bool:
 def _touched(flow: Flow, value: Carried, axis: int, part: Part, atoms: set[str]) -> list[Ref]:
     """The sites of the cells of a part that lie along it."""
     refs = [ref for cell, ref in value.refs.items() if cell[axis] == part]
-    return [ref for ref in refs if ref == ZERO or atoms & set(flow.sites.atoms(ref))]
+    return [ref for ref in refs if ref == ZERO or atoms & flow.sites.spread(ref)]
 
 
 def _joined(flow: Flow, refs: list[Ref]) -> Ref:
@@ -276,7 +304,7 @@ def _through(
     for part in parts_of(value.axes[axis]):
         key = (*inner, free, part) if axis == -1 else (*inner, part, free)
         refs.append(value.refs.get(key))
-    carried = [ref for ref in refs if ref is not None and ref != ZERO and not summed & set(flow.sites.atoms(ref))]
+    carried = [ref for ref in refs if ref is not None and ref != ZERO and not summed & flow.sites.spread(ref)]
     for ref in carried:
         found = ref if found is None else flow.sites.join(found, ref)
     if found is not None and len(carried) < len([ref for ref in refs if ref != ZERO]):
