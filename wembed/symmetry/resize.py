@@ -11,6 +11,7 @@ from math import prod
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import Axis, Product, Sum, atoms_of, axis_size, axis_text
 from wembed.symmetry.chains import Shapes
+from wembed.symmetry.repeat import renamed_axis
 from wembed.symmetry.spec import Atom, Site, SymmetrySpec
 
 UNIT = Atom("unit", 1, "hidden", "one index")  # what every axis of size 1 lies along
@@ -95,6 +96,7 @@ def _is_known(axis: Axis, sizes: Sizes) -> bool:
 
 def resized(spec: SymmetrySpec, sizes: Sizes) -> SymmetrySpec:
     """A spec at other sizes; atoms of size 1 leave the products that they stand in, and alone become the unit."""
+    spec, sizes = _without_repeats(spec, sizes)
     gone = {name for name, size in sizes.items() if size == 1}
     atoms = {
         name: replace(atom, size=sizes[name], under="" if atom.under in gone else atom.under)
@@ -107,6 +109,28 @@ def resized(spec: SymmetrySpec, sizes: Sizes) -> SymmetrySpec:
     if UNIT.name in used | {site.axis for site in sites.values()}:
         atoms[UNIT.name] = UNIT
     return replace(spec, atoms=atoms, tensors=tensors, sites=sites)
+
+
+def _without_repeats(spec: SymmetrySpec, sizes: Sizes) -> tuple[SymmetrySpec, Sizes]:
+    """Where all queries share one key, those that repeat it are the heads."""
+    shared = [name for name in spec.atoms if name.endswith(".heads") and sizes[name] == 1]
+    names = {name.removesuffix("heads") + "repeats": name for name in shared}
+    names = {repeats: heads for repeats, heads in names.items() if sizes.get(repeats, 1) > 1}
+    if not names:
+        return spec, sizes
+    swapped = names | {heads: repeats for repeats, heads in names.items()}
+
+    def rename(name: str) -> str:
+        return swapped.get(name, name)
+
+    atoms = {
+        rename(name): replace(atom, name=rename(name), under=rename(atom.under)) for name, atom in spec.atoms.items()
+    }
+    tensors = {name: tuple(renamed_axis(axis, rename) for axis in axes) for name, axes in spec.tensors.items()}
+    sites = {name: replace(site, axis=renamed_axis(site.axis, rename)) for name, site in spec.sites.items()}
+    sizes = {rename(name): size for name, size in sizes.items()}
+    kept = {name: replace(atom, size=sizes[name]) for name, atom in atoms.items()}
+    return replace(spec, atoms=kept, tensors=tensors, sites=sites), sizes
 
 
 def _resized_site(site: Site, gone: set[str]) -> Site:

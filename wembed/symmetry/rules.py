@@ -32,6 +32,7 @@ def _evaluate_chain(words: list[str], config: Config) -> float | None:
 
 def _term(word: str, config: Config) -> float | None:
     value = float(word) if word.replace(".", "").isdigit() else field_of(config, word)
+    value = len(value) if isinstance(value, Mapping) else value  # as many labels as `id2label` names
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if abs(value) < _LARGEST else None

@@ -25,11 +25,13 @@ class Template:
         spec: of a small member.
         depths: for each of its stacks, the rule that gives its number of units.
         sizes: the rule that gives an atom's size, by the atom's name with `#` for the numbers of units.
+        shallowest: the fewest units of a stack for which it is known to be right.
     """
 
     spec: SymmetrySpec
     depths: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, str] = field(default_factory=dict)
+    shallowest: int = 1
 
     def __post_init__(self) -> None:
         """Check that the rules speak of what is there, and that the small member comes back."""
@@ -89,7 +91,7 @@ def spec_of(template: Template, config: Config) -> SymmetrySpec:
     """
     depths = {stack: evaluate(rule, config) or 0 for stack, rule in template.depths.items()}
     for stack, depth in depths.items():
-        if not 0 < depth <= _MOST_UNITS:
+        if not template.shallowest <= depth <= _MOST_UNITS:
             raise ValueError(f"{template.depths[stack]} is no number of layers")
     deep = repeated(template.spec, depths)
     sizes = sizes_by_rule(template, deep, config)

@@ -133,7 +133,7 @@ def _best_match(family: Family, names: frozenset[str], config: Config) -> _Match
 def _match(variant: Variant, names: frozenset[str], config: Config) -> _Match | None:
     template = variant.template
     depths = depths_in(names, template.depths)
-    if not _switches_hold(variant, config) or not all(depths.values()):
+    if not _switches_hold(variant, config) or min(depths.values(), default=99) < template.shallowest:
         return None
     try:
         spec = repeated(template.spec, depths)

@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import Any
 
 from wembed.symmetry.repeat import stacks_of
-from wembed.symmetry.rules import Config, evaluate
+from wembed.symmetry.rules import Config, evaluate, fields_in
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.templates import Template, pattern_of
 
@@ -17,6 +17,7 @@ from wembed.symmetry.templates import Template, pattern_of
 _INSTEAD: Mapping[str, str] = {
     "num_key_value_heads": "num_attention_heads",
     "head_dim": "hidden_size / num_attention_heads",
+    "n_inner": "n_embd * 4",
 }
 _FACTORS = (2, 3, 4, 8)
 
@@ -76,9 +77,11 @@ def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dic
         other = wide.spec.atoms.get(name)
         if other is not None and name != "unit":
             found.setdefault(pattern_of(name, stacks), []).append((atom.size, other.size))
-    rules = {}
+    rules, heads = {}, {pattern_of(name, stacks) for name, atom in small.spec.atoms.items() if atom.kind == "head"}
     for pattern, sizes in found.items():
-        first = next(_rules(*sizes[0], small.config, wide.config), "")
+        fit = list(_rules(*sizes[0], small.config, wide.config))
+        about = [rule for rule in fit if all("heads" in f or f.endswith("n_head") for f in fields_in(rule))]
+        first = next(iter(about if pattern in heads else fit), "")
         if first and len(set(sizes)) == 1:
             rules[pattern] = first
     return rules
@@ -124,7 +127,9 @@ def numbers_of(value: Any, path: str = "") -> dict[str, float]:  # parsed JSON
     """The numbers of a config by their paths, those of shapes and depths only."""
     found: dict[str, float] = {}
     for key, inner in _items(value):
-        if isinstance(inner, Mapping | list | tuple):
+        if key in ("id2label", "label2id"):
+            found |= {f"{path}{key}": len(inner)} if key == "id2label" else {}
+        elif isinstance(inner, Mapping | list | tuple):
             found |= numbers_of(inner, f"{path}{key}.")
         elif isinstance(inner, int | float) and not isinstance(inner, bool) and not key.endswith(_NO_SIZES):
             found[f"{path}{key}"] = inner

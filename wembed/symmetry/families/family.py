@@ -103,6 +103,7 @@ def _variant_to_json(variant: Variant) -> dict[str, object]:
         "spec": spec_to_json(variant.template.spec),
         "depths": dict(variant.template.depths),
         "sizes": dict(variant.template.sizes),
+        "shallowest": variant.template.shallowest,
         "switches": dict(variant.switches),
         "defaults": dict(variant.defaults),
         "tied": [list(names) for names in variant.tied],
@@ -126,7 +127,7 @@ def family_from_json(value: Mapping[str, Any]) -> Family:
 def _variant(value: Mapping[str, Any]) -> Variant:
     return Variant(
         architecture=value["architecture"],
-        template=Template(spec_from_json(value["spec"]), value["depths"], value["sizes"]),
+        template=Template(spec_from_json(value["spec"]), value["depths"], value["sizes"], value["shallowest"]),
         switches=value["switches"],
         defaults=value["defaults"],
         tied=tuple(map(tuple, value["tied"])),

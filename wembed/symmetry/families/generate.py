@@ -8,21 +8,29 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from wembed.symmetry.families.build import Built, built_network, renames_of, tied_names, usual_config
+from wembed.models.foreign import Runnable, complete_config
+from wembed.symmetry.families.build import built_network, renames_of
 from wembed.symmetry.families.choose import spec_of_variant
 from wembed.symmetry.families.derive import Example, derived_template, switches_of
 from wembed.symmetry.families.family import Family, Variant, data_file, family_bytes
 from wembed.symmetry.families.names import renamed_spec
 from wembed.symmetry.families.recipes import RECIPES, Config, Recipe
+from wembed.symmetry.repeat import depths_in
 from wembed.symmetry.rules import field_of, fields_in
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.stacks import stored_shapes
 from wembed.symmetry.templates import Template, pattern_of, shapes_of
-from wembed.symmetry.trace import trace_spec
+from wembed.symmetry.trace.trace_spec import trace_spec
+
+# Activation functions that let no scale pass, whatever they are called: they differ in nothing that a spec says.
+_SMOOTH = (
+    "gelu", "gelu_new", "gelu_fast", "gelu_python", "gelu_pytorch_tanh", "gelu_accurate", "quick_gelu", "silu", "swish",
+    "mish",
+)  # fmt: skip
 
 
 def generated_family(name: str) -> Family:
@@ -32,29 +40,43 @@ def generated_family(name: str) -> Family:
         ValueError: where a template does not give what tracing gives.
     """
     recipe = RECIPES[name]
-    variants = tuple(_variant(recipe, architecture, fields) for architecture, fields in recipe.variants)
-    network = built_network(recipe.model_type, recipe.variants[0][0], recipe.small)
-    return Family(name, (recipe.model_type,), recipe.prefix, renames_of(network.module), variants)
+    first, *others = recipe.variants
+    variants = (_variant(recipe, *first, recipe.more), *(_variant(recipe, *other, ()) for other in others))
+    network = built_network(recipe.model_type, first[0], recipe.small)
+    return Family(name, (recipe.model_type,), recipe.prefix, renames_of(network), variants)
 
 
-def _variant(recipe: Recipe, architecture: str, fields: Config) -> Variant:
+def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[Config]) -> Variant:
     usual = {recipe.activation: recipe.functions[0]} if recipe.activation else {}
     fields = {**usual, **fields}
     small, wide = (_example(recipe, architecture, {**config, **fields}) for config in (recipe.small, recipe.wide))
     template = derived_template(small, wide)
+    switches = switches_of(small.config, recipe.activation)
     network = built_network(recipe.model_type, architecture, {**recipe.small, **fields})
     variant = Variant(
         architecture=architecture,
         template=template,
-        switches=(switches := switches_of(network.config, recipe.activation)),
+        switches=switches,
         defaults=_defaults(recipe, template, switches),
-        tied=tied_names(network.module, recipe.prefix),
+        tied=tuple(tuple(name.removeprefix(recipe.prefix) for name in group) for group in network.tied),
         activation=recipe.activation,
         activations=dict(_activations(recipe, architecture, fields, small.spec, template)),
         takes_heads=architecture in recipe.heads,
     )
-    for config in (recipe.small, recipe.wide, *recipe.more):
-        _check(recipe, variant, {**config, **fields})
+    further = [_example(recipe, architecture, {**config, **fields}) for config in more]
+    variant = _as_deep_as_proven(variant, further)
+    for example in (small, wide, *further):
+        _check(variant, example)
+    return variant
+
+
+def _as_deep_as_proven(variant: Variant, examples: Iterable[Example]) -> Variant:
+    """A variant that declines networks of one layer, if one of them is not what its template says."""
+    try:
+        for example in examples:
+            _check(variant, example)
+    except ValueError:
+        return replace(variant, template=replace(variant.template, shallowest=2))
     return variant
 
 
@@ -63,7 +85,7 @@ def _defaults(recipe: Recipe, template: Template, switches: Mapping[str, object]
     rules = [rule for rule in (*template.depths.values(), *template.sizes.values()) if " | " not in rule]
     fields = {field for rule in rules for field in fields_in(rule)} | set(switches)
     fields |= {recipe.activation} if recipe.activation else set()
-    usual = usual_config(recipe.model_type)
+    usual = complete_config({"model_type": recipe.model_type})
     return {field: value for field in sorted(fields) if (value := field_of(usual, field)) is not None}
 
 
@@ -72,7 +94,7 @@ def _example(recipe: Recipe, architecture: str, fields: Config) -> Example:
     return Example(_traced(network, recipe.prefix), network.config)
 
 
-def _traced(network: Built, prefix: str) -> SymmetrySpec:
+def _traced(network: Runnable, prefix: str) -> SymmetrySpec:
     """The spec of a network, its names without the body's prefix."""
     spec = trace_spec(network.module, network.args, network.kwargs)
     return renamed_spec(spec, {name: name.removeprefix(prefix) for name in spec.tensors})
@@ -82,28 +104,36 @@ def _activations(
     recipe: Recipe, architecture: str, fields: Config, usual: SymmetrySpec, template: Template
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What each activation function makes of the sites that are not what they are with the usual one."""
+    changed: set[str] = set()
     for function in recipe.functions:
         spec = _example(recipe, architecture, {**recipe.small, **fields, recipe.activation: function}).spec
+        sites = [site for name, site in spec.sites.items() if site != usual.sites[name]]
+        changed |= {site.name for site in sites}
         yield (
             function,
             {
-                pattern_of(name, template.depths): {key: getattr(site, key) for key in ("activation", "limit", "fixed")}
-                for name, site in spec.sites.items()
-                if site != usual.sites[name]
+                pattern_of(site.name, template.depths): {
+                    key: getattr(site, key) for key in ("activation", "limit", "fixed")
+                }
+                for site in sites
             },
         )
+    if recipe.functions and recipe.functions[0] in _SMOOTH:
+        unnamed = {pattern_of(name, template.depths): {"activation": "unknown"} for name in sorted(changed)}
+        yield from ((function, unnamed) for function in _SMOOTH if function not in recipe.functions)
 
 
-def _check(recipe: Recipe, variant: Variant, fields: Config) -> None:
-    """The template gives what tracing gives: spec and shapes."""
-    network = built_network(recipe.model_type, variant.architecture, fields)
-    traced = _traced(network, recipe.prefix)
+def _check(variant: Variant, example: Example) -> None:
+    """The template gives what tracing gives: spec and shapes; or nothing, where it declines."""
+    traced, config = example.spec, example.config
     shapes = stored_shapes(traced)
-    found = spec_of_variant(variant, shapes, network.config)
+    found = spec_of_variant(variant, shapes, config)
+    if found is None and min(depths_in(shapes, variant.template.depths).values(), default=99) == 1:
+        return
     if found is None or found.hash != traced.hash:
-        raise ValueError(f"{variant.architecture} at {dict(fields)}: {difference(found, traced)}")
-    if shapes_of(variant.template, network.config) != shapes:
-        raise ValueError(f"{variant.architecture} at {dict(fields)}: other shapes than the network's")
+        raise ValueError(f"{variant.architecture}: {difference(found, traced)}")
+    if shapes_of(variant.template, config) != shapes:
+        raise ValueError(f"{variant.architecture}: other shapes than the network's")
 
 
 def difference(found: SymmetrySpec | None, traced: SymmetrySpec) -> str:

@@ -73,12 +73,15 @@ def _renaming(names: Mapping[str, str]) -> Callable[[str], str]:
             return names[name]
         path = name
         while path not in paths:
-            path, dot, _ = path.rpartition(".")
-            if not dot:
+            path = _END.sub("", path)
+            if not path:
                 return name
         return paths[path] + name[len(path) :]
 
     return rename
+
+
+_END = re.compile(r"(\w+|\W)$")  # the last word or mark of a name
 
 
 def _module(name: str) -> str:

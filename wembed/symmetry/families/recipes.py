@@ -37,8 +37,8 @@ class Recipe:
     heads: tuple[str, ...] = ()
 
 
-TEXT_FUNCTIONS = ("gelu", "relu", "gelu_new", "silu")
-GATED_FUNCTIONS = ("silu", "gelu", "gelu_pytorch_tanh", "relu")
+TEXT_FUNCTIONS = ("gelu", "relu")
+GATED_FUNCTIONS = ("silu", "relu")
 TIED, UNTIED = {"tie_word_embeddings": True}, {"tie_word_embeddings": False}
 
 _BERT_SMALL = {
@@ -64,11 +64,11 @@ def _bert(name: str, prefix: str) -> tuple[tuple[str, Config], ...]:
 
 
 _LLAMA_SMALL = {
-    "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 14, "hidden_size": 22,
+    "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 14, "hidden_size": 30,
     "intermediate_size": 26, "vocab_size": 37, "max_position_embeddings": 64, "num_labels": 9,
 }  # fmt: skip
 _LLAMA_WIDE = {
-    "num_hidden_layers": 7, "num_attention_heads": 12, "num_key_value_heads": 3, "head_dim": 16, "hidden_size": 34,
+    "num_hidden_layers": 7, "num_attention_heads": 12, "num_key_value_heads": 3, "head_dim": 16, "hidden_size": 36,
     "intermediate_size": 46, "vocab_size": 53, "max_position_embeddings": 64, "num_labels": 11,
 }  # fmt: skip
 _LLAMA_MORE = (
@@ -100,6 +100,47 @@ def _llama_like(model_type: str, stem: str, functions: tuple[str, ...] = GATED_F
         prefix="model.",
         heads=(f"{stem}Model",),
     )
+
+
+_T5_SMALL = {
+    "num_layers": 5, "num_decoder_layers": 6, "num_heads": 3, "d_kv": 7, "d_model": 22, "d_ff": 26, "vocab_size": 37,
+    "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20,
+}  # fmt: skip
+_T5_WIDE = {
+    "num_layers": 7, "num_decoder_layers": 8, "num_heads": 4, "d_kv": 9, "d_model": 34, "d_ff": 46, "vocab_size": 53,
+    "relative_attention_num_buckets": 10, "relative_attention_max_distance": 20,
+}  # fmt: skip
+_VIT_SMALL = {
+    "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "intermediate_size": 26, "image_size": 12,
+    "patch_size": 4, "num_labels": 6, "pooler_output_size": 21,
+}  # fmt: skip
+_VIT_WIDE = {
+    "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "intermediate_size": 58, "image_size": 20,
+    "patch_size": 5, "num_labels": 7, "pooler_output_size": 44,
+}  # fmt: skip
+_WHISPER_SMALL = {
+    "encoder_layers": 5, "decoder_layers": 6, "encoder_attention_heads": 3, "decoder_attention_heads": 2,
+    "d_model": 42, "encoder_ffn_dim": 26, "decoder_ffn_dim": 34, "vocab_size": 61, "num_mel_bins": 8,
+    "max_source_positions": 15, "max_target_positions": 19, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+    "decoder_start_token_id": 3,
+}  # fmt: skip
+_WHISPER_WIDE = _WHISPER_SMALL | {
+    "encoder_layers": 7, "decoder_layers": 8, "encoder_attention_heads": 5, "decoder_attention_heads": 7,
+    "d_model": 70, "encoder_ffn_dim": 38, "decoder_ffn_dim": 46, "vocab_size": 73, "num_mel_bins": 10,
+    "max_source_positions": 17, "max_target_positions": 21,
+}  # fmt: skip
+
+
+def _clip(text: tuple[int, int, int, int], vision: tuple[int, int, int, int], projection: int) -> Config:
+    """Depth, heads, width and inner width of both towers."""
+    names = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size")
+    words = {"vocab_size": 83, "max_position_embeddings": 29, "bos_token_id": 1, "eos_token_id": 2}
+    pixels = {"image_size": 12, "patch_size": 4}
+    return {
+        "text_config": {**dict(zip(names, text, strict=True)), **words, "projection_dim": projection},
+        "vision_config": {**dict(zip(names, vision, strict=True)), **pixels, "projection_dim": projection},
+        "projection_dim": projection,
+    }
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -139,7 +180,7 @@ RECIPES: Mapping[str, Recipe] = {
         variants=(("GPT2LMHeadModel", TIED), ("GPT2LMHeadModel", UNTIED), ("GPT2ForSequenceClassification", {}),
                   ("GPT2Model", {})),
         activation="activation_function",
-        functions=("gelu_new", "gelu", "relu", "silu"),
+        functions=("gelu_new", "relu"),
         prefix="transformer.",
         heads=("GPT2Model",),
     ),
@@ -147,4 +188,43 @@ RECIPES: Mapping[str, Recipe] = {
     "qwen2": _llama_like("qwen2", "Qwen2"),
     "mistral": _llama_like("mistral", "Mistral"),
     "qwen3": _llama_like("qwen3", "Qwen3"),
+    "t5": Recipe(
+        model_type="t5",
+        small=_T5_SMALL,
+        wide=_T5_WIDE,
+        more=(_T5_SMALL | {"num_layers": 1, "num_decoder_layers": 2}, _T5_SMALL | {"num_decoder_layers": 1}),
+        variants=tuple(
+            (name, {"feed_forward_proj": function, **tied})
+            for function, tied in (("relu", TIED), ("gated-gelu", UNTIED), ("gated-gelu", TIED))
+            for name in ("T5ForConditionalGeneration", "T5EncoderModel", "T5Model")
+        ),
+    ),
+    "vit": Recipe(
+        model_type="vit",
+        small=_VIT_SMALL,
+        wide=_VIT_WIDE,
+        more=(_VIT_SMALL | _ONE, _VIT_SMALL | _TWO),
+        variants=(("ViTForImageClassification", {}), ("ViTModel", {})),
+        activation="hidden_act",
+        functions=TEXT_FUNCTIONS,
+        prefix="vit.",
+        heads=("ViTModel",),
+    ),
+    "clip": Recipe(
+        model_type="clip",
+        small=_clip(text=(5, 3, 21, 26), vision=(6, 4, 44, 58), projection=17),
+        wide=_clip(text=(7, 5, 35, 46), vision=(8, 6, 54, 74), projection=19),
+        more=(_clip(text=(1, 3, 21, 26), vision=(2, 4, 44, 58), projection=17),),
+        variants=(("CLIPModel", {}),),
+    ),
+    "whisper": Recipe(
+        model_type="whisper",
+        small=_WHISPER_SMALL,
+        wide=_WHISPER_WIDE,
+        more=(_WHISPER_SMALL | {"encoder_layers": 1, "decoder_layers": 2},),
+        variants=(("WhisperForConditionalGeneration", TIED), ("WhisperModel", {})),
+        activation="activation_function",
+        functions=("gelu", "relu"),
+        prefix="model.",
+    ),
 }  # fmt: skip
