@@ -37,7 +37,7 @@ class Sources:
             raise UsageError("--chain and --spec both say what the symmetries are", "give one of them")
         given = [f"--{name}" for name in ("module", "config", "timm") if getattr(self, name)]
         if len(given) > 1:
-            raise UsageError(f"{' and '.join(given)} all say what the network is", "give one of them")
+            raise UsageError(f"{' and '.join(given)} each say what the network is", "give one of them")
 
     @property
     def has_network(self) -> bool:

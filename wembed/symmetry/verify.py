@@ -137,11 +137,12 @@ class Bench:
     def of(cls, spec: SymmetrySpec, runnable: Runnable, generator: np.random.Generator) -> "Bench":
         """Draws weights and runs once."""
         module = runnable.with_random_weights(torch.Generator().manual_seed(int(generator.integers(1 << 62))))
+        _clear_missing_biases(module, spec)
         inputs = (runnable.args, dict(runnable.kwargs))
         try:
             module, inputs = module.double(), pytree.tree_map_only(Tensor, _double, inputs)
             outputs, dtype = _run(module, inputs)
-        except (RuntimeError, TypeError, ValueError):  # it makes float32 of its own
+        except Exception:  # other people's code; most often it makes float32 of its own, which does not mix
             module, inputs = module.float(), (runnable.args, dict(runnable.kwargs))
             outputs, dtype = _run_or_refuse(runnable, module, inputs)
         if not outputs or not all(output.isfinite().all() for output in outputs):
@@ -182,6 +183,14 @@ class Bench:
             for name, new in values.items():
                 if name in state:
                     state[name].copy_(torch.from_numpy(np.ascontiguousarray(new)).reshape(state[name].shape))
+
+
+def _clear_missing_biases(module: nn.Module, spec: SymmetrySpec) -> None:
+    """A bias that a spec does not name is not in its file, where it counts as zero."""
+    named = {value.data_ptr() for name, value in module.state_dict().items() if name in spec.tensors}
+    for name, value in module.named_parameters():
+        if name not in spec.tensors and "bias" in name.rpartition(".")[2] and value.data_ptr() not in named:
+            nn.init.zeros_(value)
 
 
 def _absent(spec: SymmetrySpec, state: Mapping[str, Values]) -> Iterator[tuple[str, Any]]:

@@ -46,12 +46,14 @@ class Runnable:
 
     @cached_property
     def module(self) -> nn.Module:
-        """The module in evaluation mode, on the meta device where it can be built there; its weights mean nothing."""
+        """The module in evaluation mode, on the meta device where it is built there; its weights mean nothing."""
         try:
             with torch.device("meta"):
-                return self.build().eval().to("meta")  # some constructors put a tensor on the CPU all the same
+                built = self.build().eval()
         except (RuntimeError, NotImplementedError):  # a constructor that computes with values
             return self.build().eval()
+        devices = {value.device.type for value in built.state_dict().values()}
+        return built.to("meta") if len(devices) > 1 else built  # some constructors put a tensor on the CPU all the same
 
     @property
     def traceable(self) -> "Runnable":
