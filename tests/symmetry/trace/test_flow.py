@@ -318,6 +318,14 @@ def test_queries_and_keys_that_are_turned_take_one_complex_factor_for_each_plane
     assert _change(net, spec, 6, 12) < 1e-10
 
 
+@pytest.mark.parametrize("dims", [1, 2])
+def test_heads_of_one_dimension_or_one_plane_take_no_factor_that_scores_would_show(dims):
+    net = Attention(dims=dims)
+    spec = _spec(net, 6, 12)
+    assert _change(net, spec, 6, 12) < 1e-10
+    assert (spec.sites["q.out"].scale == "none") == (dims == 1)
+
+
 def test_values_that_are_multiplied_by_position_keep_no_bias():
     class Masked(Eager):
         def forward(self, x):

@@ -106,7 +106,15 @@ def _built(kind: Any, parsed: Any) -> nn.Module:
         raise
     except Exception as error:  # every model's constructor fails in its own way
         raise WembedError(f"transformers cannot build {kind.__name__}: {_line(error)}") from error
+    for part in (parsed, *(value for value in vars(parsed).values() if hasattr(value, "_experts_implementation"))):
+        part._experts_implementation = "eager"  # the joined kernels ask for sizes that small networks do not have
+    module.register_forward_hook(_main_output)
     return module.eval()
+
+
+def _main_output(module: nn.Module, args: Any, output: Any) -> Any:  # whatever a module is called with and gives
+    """What a network with a head is for: its logits, without the hidden states that come along."""
+    return output["logits"] if isinstance(output, Mapping) and "logits" in output else output
 
 
 def _with_attention(kind: Any, parsed: Any) -> nn.Module:

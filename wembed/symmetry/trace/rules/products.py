@@ -160,14 +160,15 @@ def _layer(
     source = roles.index("source") if "source" in roles else -1
     target_part = weight.parts[target][part]
     source_part = weight.parts[source][read] if source >= 0 else ()
+    layout = _stored(flow, weight, roles)
     for layer in flow.layers:
-        same = layer.tensors.get("weight") == weight.tensor
-        if same and (layer.target_part, layer.source_part) in ((target_part, source_part), (source_part, target_part)):
+        turned = layer.layout != layout  # an earlier use read what this one writes
+        parts = (source_part, target_part) if turned else (target_part, source_part)
+        if layer.tensors.get("weight") == weight.tensor and (layer.target_part, layer.source_part) == parts:
             if kind != "dense":  # its factors are those of both ends at once
                 flow.sites.join(layer.source, entering)
                 flow.sites.join(layer.target, out)
-            return FoundLayer(kind, entering, out, {}) if layer.layout != _stored(flow, weight, roles) else layer
-    layout = _stored(flow, weight, roles)
+            return FoundLayer(kind, entering, out, {}) if turned else layer
     found = FoundLayer(kind, entering, out, {"weight": weight.tensor}, layout, 1e-5, target_part, source_part)
     flow.layers.append(found)
     return found
@@ -251,6 +252,13 @@ def _cancel(flow: Flow, x: Carried, axis: int, y: Carried, other: int, label: st
             if label == "scores":
                 flow.sites.turn_key(key)
         for ref in (*left, *right) if not (left and right) else ():
+            flow.sites.limit(ref, "none")
+
+
+def _fix_beside(flow: Flow, value: Carried) -> None:
+    """Fix what does not lie along the last axis: a factor of a whole query would change its scores."""
+    for cell, ref in value.refs.items():
+        if ref != ZERO and not set(part_atoms(value.axes[-1], cell[-1])) & flow.sites.spread(ref):
             flow.sites.limit(ref, "none")
 
 
@@ -348,6 +356,8 @@ def attention(flow: Flow, node: Node) -> State:
     scores = "scores" if _is_uniform(k, len(k.axes) - 2) else "bilinear"
     averages = "attention" if _is_uniform(v, len(v.axes) - 2) else "bilinear"
     _cancel(flow, q, len(q.axes) - 1, k, len(k.axes) - 1, scores)
+    for value in (q, k):
+        _fix_beside(flow, value)
     axes = flow.axes(node)
     refs: dict[Cell, Ref] = {}
     for cell in cells_of(axes):
