@@ -94,7 +94,7 @@ def test_a_spec_whose_layers_differ_is_no_template() -> None:
     spec = decoder_spec(SMALL)
     atoms = {**spec.atoms, "layers.3.up.out": replace(spec.atoms["layers.3.up.out"], frozen="model output")}
     with pytest.raises(ValueError, match="does not repeat"):
-        Template(replace(spec, atoms=atoms))
+        Template(replace(spec, atoms=atoms), {"layers.": "num_hidden_layers"})
 
 
 def test_stacks_are_found_where_their_middle_units_agree() -> None:

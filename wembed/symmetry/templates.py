@@ -38,7 +38,7 @@ class Template:
         stacks = stacks_of(self.spec.tensors)
         if self.depths.keys() - stacks.keys():
             raise ValueError(f"no stack {sorted(self.depths.keys() - stacks.keys())[0]!r} in the spec")
-        if repeated(self.spec, stacks).hash != self.spec.hash:
+        if repeated(self.spec, {stack: stacks[stack] for stack in self.depths}).hash != self.spec.hash:
             raise ValueError("the spec does not repeat its layers")
 
 

@@ -13,7 +13,7 @@ from wembed.symmetry.axes import atoms_of
 from wembed.symmetry.chains import Shapes
 from wembed.symmetry.experts import as_stored, joined
 from wembed.symmetry.families.family import Family, Variant, index, load_family
-from wembed.symmetry.families.names import family_names, renamed_spec
+from wembed.symmetry.families.names import family_names, renamed_spec, strip_wrappers
 from wembed.symmetry.families.shrink import freeze_rest, without
 from wembed.symmetry.repeat import depths_in, repeated
 from wembed.symmetry.resize import resized, solved_sizes
@@ -101,10 +101,11 @@ def family_shapes(config: Config) -> dict[str, tuple[int, ...]] | None:
 
 
 def _families(shapes: Shapes, config: Config) -> Iterator[Family]:
-    """The families that a config names; without a config, those whose landmarks are among the names."""
+    """The families that a config names; without a model type, those whose landmarks are among the names."""
     kind = config.get("model_type")
+    bare = {strip_wrappers(name) for name in shapes}
     for name, entry in index().items():
-        if kind in entry["model_types"] if kind else entry["landmarks"] and shapes.keys() >= set(entry["landmarks"]):
+        if kind in entry["model_types"] if kind else any(bare >= set(marks) for marks in entry["landmarks"]):
             yield load_family(name)
 
 
@@ -212,8 +213,15 @@ def _check_config(match: _Match, sizes: Mapping[str, int], by_rule: Mapping[str,
 def _activated(variant: Variant, spec: SymmetrySpec, config: Config) -> SymmetrySpec:
     """A spec whose sites are those of the config's activation function."""
     if not variant.activation:
-        return spec
+        is_certain = config.get("model_type") or config.get("architecture") in variant.named
+        return spec if is_certain else _without_scales(spec)
     value = str(field_of(with_defaults(config, variant.defaults), variant.activation))
     changes, depths = variant.activations[value], variant.template.depths
     sites = {name: replace(site, **changes.get(pattern_of(name, depths), {})) for name, site in spec.sites.items()}
     return replace(spec, sites=sites)
+
+
+def _without_scales(spec: SymmetrySpec) -> SymmetrySpec:
+    """A spec of a network whose functions between the layers are not known."""
+    sites = {name: replace(site, activation="unknown", slope="") for name, site in spec.sites.items()}
+    return replace(spec, sites=sites, notes=(*spec.notes, "no scales: the activation functions are not known"))

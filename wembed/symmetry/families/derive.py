@@ -79,7 +79,7 @@ def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dic
             found.setdefault(pattern_of(name, stacks), []).append((atom.size, other.size))
     rules, heads = {}, {pattern_of(name, stacks) for name, atom in small.spec.atoms.items() if atom.kind == "head"}
     for pattern, sizes in found.items():
-        fit = list(_rules(*sizes[0], small.config, wide.config))
+        fit = [rule for rule in _rules(*sizes[0], small.config, wide.config) if not _of_depth(rule)]
         about = [rule for rule in fit if all("heads" in f or f.endswith("n_head") for f in fields_in(rule))]
         first = next(iter(about if pattern in heads else fit), "")
         if first and len(set(sizes)) == 1:
@@ -87,19 +87,23 @@ def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dic
     return rules
 
 
+def _of_depth(rule: str) -> bool:
+    """Whether a rule reads a number of layers, which no size is."""
+    return any("layer" in path or path.startswith("depths") for path in fields_in(rule))
+
+
 def _rules(size: int, other: int, config: Config, other_config: Config) -> Iterator[str]:
     """The rules that give one size for one config and another for the other, the simplest first."""
     fields = {path: value for path, value in numbers_of(config).items() if path in numbers_of(other_config)}
-    for rule in _candidates(fields):
+    for rule in _candidates(fields, size):
         if evaluate(rule, config) == size and evaluate(rule, other_config) == other:
             yield _with_fallback(rule)
-    if size == other and size > 1:
-        yield str(size)
 
 
-def _candidates(fields: Mapping[str, float]) -> Iterator[str]:
-    names = sorted(fields, key=lambda name: (name.count("."), name.startswith("num_labels"), len(name), name))
+def _candidates(fields: Mapping[str, float], size: int) -> Iterator[str]:
+    names = sorted(fields, key=lambda name: (name.count("."), len(name), name))
     yield from names
+    yield str(size)  # the same for every network
     yield from (f"{a} / {b}" for a, b in permutations(names, 2) if fields[b] > 1)
     yield from (f"{a} / {k}" for a in names for k in _FACTORS)
     yield from (f"{a} * {k}" for a in names for k in _FACTORS)

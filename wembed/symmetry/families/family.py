@@ -31,6 +31,8 @@ class Variant:
         tied: groups of tensor names that are one tensor; a file needs to hold one of each group.
         activation: the config field that names the activation function, or "".
         activations: what the sites are under each function of that field.
+        named: for checkpoints without a config of transformers, the architectures of timm that are known to be this
+            one; where none is named, tensor names tell which axes go together, but not which functions are between.
         takes_heads: whether it ends in what a head reads, all of it frozen, so that any head may follow.
     """
 
@@ -41,6 +43,7 @@ class Variant:
     tied: tuple[tuple[str, ...], ...] = ()
     activation: str = ""
     activations: Activations = field(default_factory=dict)
+    named: tuple[str, ...] = ()
     takes_heads: bool = False
 
 
@@ -109,6 +112,7 @@ def _variant_to_json(variant: Variant) -> dict[str, object]:
         "tied": [list(names) for names in variant.tied],
         "activation": variant.activation,
         "activations": variant.activations,
+        "named": list(variant.named),
         "takes_heads": variant.takes_heads,
     }
 
@@ -133,5 +137,6 @@ def _variant(value: Mapping[str, Any]) -> Variant:
         tied=tuple(map(tuple, value["tied"])),
         activation=value["activation"],
         activations=value["activations"],
+        named=tuple(value["named"]),
         takes_heads=value["takes_heads"],
     )

@@ -17,9 +17,11 @@ from wembed.symmetry.families.build import built_network, renames_of
 from wembed.symmetry.families.choose import spec_of_variant
 from wembed.symmetry.families.derive import Example, derived_template, switches_of
 from wembed.symmetry.families.family import Family, Variant, data_file, family_bytes
+from wembed.symmetry.families.named import NAMED, NamedVariant
 from wembed.symmetry.families.names import renamed_spec
 from wembed.symmetry.families.recipes import RECIPES, Config, Recipe
-from wembed.symmetry.repeat import depths_in
+from wembed.symmetry.repeat import depths_in, stacks_of
+from wembed.symmetry.resize import solved_sizes
 from wembed.symmetry.rules import field_of, fields_in
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.stacks import stored_shapes
@@ -39,6 +41,8 @@ def generated_family(name: str) -> Family:
     Raises:
         ValueError: where a template does not give what tracing gives.
     """
+    if name in NAMED:
+        return Family(name, (), "", (), tuple(map(_named_variant, NAMED[name])))
     recipe = RECIPES[name]
     first, *others = recipe.variants
     variants = (_variant(recipe, *first, recipe.more), *(_variant(recipe, *other, ()) for other in others))
@@ -49,10 +53,10 @@ def generated_family(name: str) -> Family:
 def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[Config]) -> Variant:
     usual = {recipe.activation: recipe.functions[0]} if recipe.activation else {}
     fields = {**usual, **fields}
-    small, wide = (_example(recipe, architecture, {**config, **fields}) for config in (recipe.small, recipe.wide))
+    small, wide = (_example(recipe, architecture, _joined(config, fields)) for config in (recipe.small, recipe.wide))
     template = derived_template(small, wide)
     switches = switches_of(small.config, recipe.activation)
-    network = built_network(recipe.model_type, architecture, {**recipe.small, **fields})
+    network = built_network(recipe.model_type, architecture, _joined(recipe.small, fields))
     variant = Variant(
         architecture=architecture,
         template=template,
@@ -63,11 +67,31 @@ def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[C
         activations=dict(_activations(recipe, architecture, fields, small.spec, template)),
         takes_heads=architecture in recipe.heads,
     )
-    further = [_example(recipe, architecture, {**config, **fields}) for config in more]
+    further = [_example(recipe, architecture, _joined(config, fields)) for config in more]
     variant = _as_deep_as_proven(variant, further)
     for example in (small, wide, *further):
         _check(variant, example)
     return variant
+
+
+def _named_variant(recipe: NamedVariant) -> Variant:
+    """A variant whose sizes all come from shapes, but for what shapes do not tell: that is as it is."""
+    spec = _traced(recipe.small().traceable, "")
+    solved = solved_sizes(spec.tensors, stored_shapes(spec), {})
+    depths = dict.fromkeys(stacks_of(spec.tensors), "") if recipe.more else {}
+    sizes = {pattern_of(name, depths): str(atom.size) for name, atom in spec.atoms.items() if name not in solved}
+    variant = Variant(recipe.architecture, Template(spec, depths, sizes), named=recipe.named)
+    config = {"architecture": recipe.named[0]}
+    for network in recipe.more:
+        _check_spec(variant, Example(_traced(network().traceable, ""), config))
+    return variant
+
+
+def _joined(config: Config, fields: Config) -> Config:
+    """A config with the fields of a variant."""
+    said = {key: value for key, value in fields.items() if not str(value).startswith("= ")}
+    told = {key: field_of(config, value[2:]) for key, value in fields.items() if key not in said}
+    return {**config, **said, **told}
 
 
 def _as_deep_as_proven(variant: Variant, examples: Iterable[Example]) -> Variant:
@@ -106,7 +130,7 @@ def _activations(
     """What each activation function makes of the sites that are not what they are with the usual one."""
     changed: set[str] = set()
     for function in recipe.functions:
-        spec = _example(recipe, architecture, {**recipe.small, **fields, recipe.activation: function}).spec
+        spec = _example(recipe, architecture, {**_joined(recipe.small, fields), recipe.activation: function}).spec
         sites = [site for name, site in spec.sites.items() if site != usual.sites[name]]
         changed |= {site.name for site in sites}
         yield (
@@ -124,16 +148,21 @@ def _activations(
 
 
 def _check(variant: Variant, example: Example) -> None:
-    """The template gives what tracing gives: spec and shapes; or nothing, where it declines."""
+    """The template gives what tracing gives, from the shapes and from the config alone; or nothing of one layer."""
+    shapes = stored_shapes(example.spec)
+    if _check_spec(variant, example) and shapes_of(variant.template, example.config) != shapes:
+        raise ValueError(f"{variant.architecture}: other shapes than the network's")
+
+
+def _check_spec(variant: Variant, example: Example) -> bool:
     traced, config = example.spec, example.config
     shapes = stored_shapes(traced)
     found = spec_of_variant(variant, shapes, config)
     if found is None and min(depths_in(shapes, variant.template.depths).values(), default=99) == 1:
-        return
+        return False
     if found is None or found.hash != traced.hash:
         raise ValueError(f"{variant.architecture}: {difference(found, traced)}")
-    if shapes_of(variant.template, config) != shapes:
-        raise ValueError(f"{variant.architecture}: other shapes than the network's")
+    return True
 
 
 def difference(found: SymmetrySpec | None, traced: SymmetrySpec) -> str:
@@ -157,8 +186,15 @@ def write_index(folder: Path, families: Iterable[Family]) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for family in families:
         fields = sorted({field for variant in family.variants for field in _fields(variant)})
-        known[family.name] = {"model_types": list(family.model_types), "landmarks": [], "fields": fields}
+        marks = [] if family.model_types else [_landmarks(variant) for variant in family.variants]
+        known[family.name] = {"model_types": list(family.model_types), "landmarks": marks, "fields": fields}
     path.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def _landmarks(variant: Variant) -> list[str]:
+    """Names that tell a variant from others before it is read."""
+    names = list(variant.template.spec.tensors)
+    return [names[0], names[len(names) // 2], names[-1]] if not variant.template.depths else [names[0], names[-1]]
 
 
 def _fields(variant: Variant) -> Iterator[str]:
@@ -171,7 +207,7 @@ def _fields(variant: Variant) -> Iterator[str]:
 def main(names: list[str]) -> None:
     """Write the given families, or all."""
     folder = Path(str(data_file("any"))).parent
-    for name in names or RECIPES:
+    for name in names or [*RECIPES, *NAMED]:
         start = time.perf_counter()
         family = generated_family(name)
         path = folder / f"{name}.json.gz"

@@ -20,9 +20,15 @@ def family_names(family: Family, names: Collection[str]) -> dict[str, str] | Non
     return renamed if len(renamed) == len(names) else None
 
 
-def _family_name(family: Family, name: str) -> str:
+def strip_wrappers(name: str) -> str:
+    """A tensor's name without what wrapping a module puts before it."""
     for wrapper in _WRAPPERS:
         name = name.removeprefix(wrapper)
+    return name
+
+
+def _family_name(family: Family, name: str) -> str:
+    name = strip_wrappers(name)
     for pattern, replacement in family.renames:
         name = re.sub(pattern, replacement, name)
     return name.removeprefix(family.prefix)

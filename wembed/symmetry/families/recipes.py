@@ -19,7 +19,7 @@ class Recipe:
         small: the config that is stored.
         wide: another depth and width, from which the rules are told.
         more: further ones, for which the template must give what tracing gives.
-        variants: the classes, each with the fields that differ for it.
+        variants: the classes, each with the fields that differ for it; `= hidden_sizes.0` is what another field is.
         activation: the field that names the activation function, or "".
         functions: its values, the usual one first.
         prefix: what the body's names begin with beside a head.
@@ -83,7 +83,7 @@ def _decoder(stem: str) -> tuple[tuple[str, Config], ...]:
     return (
         (f"{stem}ForCausalLM", UNTIED),
         (f"{stem}ForCausalLM", TIED),
-        (f"{stem}ForSequenceClassification", {}),
+        (f"{stem}ForSequenceClassification", {"pad_token_id": 0}),
         (f"{stem}Model", {}),
     )
 
@@ -143,6 +143,16 @@ def _clip(text: tuple[int, int, int, int], vision: tuple[int, int, int, int], pr
     }
 
 
+def _resnet(depths: tuple[int, ...], embedding: int, widths: tuple[int, ...]) -> Config:
+    labels = {str(i): f"LABEL_{i}" for i in range(sum(depths))}
+    return {"depths": list(depths), "embedding_size": embedding, "hidden_sizes": list(widths), "id2label": labels}
+
+
+def _convnext(depths: tuple[int, ...], widths: tuple[int, ...]) -> Config:
+    labels = {str(i): f"LABEL_{i}" for i in range(sum(depths))}
+    return {"depths": list(depths), "hidden_sizes": list(widths), "image_size": 64, "id2label": labels}
+
+
 RECIPES: Mapping[str, Recipe] = {
     "bert": Recipe(
         model_type="bert",
@@ -177,8 +187,8 @@ RECIPES: Mapping[str, Recipe] = {
               "num_labels": 7},
         more=({"n_layer": 1, "n_head": 3, "n_embd": 21, "n_inner": 26, "vocab_size": 37, "n_positions": 23},
               {"n_layer": 2, "n_head": 3, "n_embd": 21, "vocab_size": 37, "n_positions": 23}),
-        variants=(("GPT2LMHeadModel", TIED), ("GPT2LMHeadModel", UNTIED), ("GPT2ForSequenceClassification", {}),
-                  ("GPT2Model", {})),
+        variants=(("GPT2LMHeadModel", TIED), ("GPT2LMHeadModel", UNTIED),
+                  ("GPT2ForSequenceClassification", {"pad_token_id": 0}), ("GPT2Model", {})),
         activation="activation_function",
         functions=("gelu_new", "relu"),
         prefix="transformer.",
@@ -226,5 +236,31 @@ RECIPES: Mapping[str, Recipe] = {
         activation="activation_function",
         functions=("gelu", "relu"),
         prefix="model.",
+    ),
+    "resnet": Recipe(
+        model_type="resnet",
+        small=_resnet((5, 6, 7, 8), 10, (12, 20, 28, 36)),
+        wide=_resnet((6, 7, 8, 9), 14, (16, 24, 32, 40)),
+        more=(_resnet((3, 4, 6, 3), 10, (12, 20, 28, 36)), _resnet((2, 2, 2, 2), 10, (12, 20, 28, 36)),
+              _resnet((1, 1, 1, 1), 10, (12, 20, 28, 36))),
+        variants=tuple(
+            (name, {"layer_type": kind, **first})
+            for kind, first in (("bottleneck", {}), ("basic", {}), ("basic", {"embedding_size": "= hidden_sizes.0"}))
+            for name in ("ResNetForImageClassification", "ResNetModel")
+        ),
+        activation="hidden_act",
+        functions=("relu", "gelu"),
+        prefix="resnet.",
+    ),
+    "convnext": Recipe(
+        model_type="convnext",
+        small=_convnext((5, 6, 7, 8), (10, 14, 22, 26)),
+        wide=_convnext((6, 7, 8, 9), (12, 16, 20, 28)),
+        more=(_convnext((3, 3, 9, 3), (10, 14, 22, 26)), _convnext((2, 2, 6, 2), (10, 14, 22, 26)),
+              _convnext((1, 1, 1, 1), (10, 14, 22, 26))),
+        variants=(("ConvNextForImageClassification", {}), ("ConvNextModel", {})),
+        activation="hidden_act",
+        functions=("gelu", "relu"),
+        prefix="convnext.",
     ),
 }  # fmt: skip
