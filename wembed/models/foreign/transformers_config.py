@@ -113,8 +113,11 @@ def _built(kind: Any, parsed: Any) -> nn.Module:
 
 
 def _main_output(module: nn.Module, args: Any, output: Any) -> Any:  # whatever a module is called with and gives
-    """What a network with a head is for: its logits, without the hidden states that come along."""
-    return output["logits"] if isinstance(output, Mapping) and "logits" in output else output
+    """What a network is for: its logits, or what its towers give, without the hidden states that come along."""
+    if not isinstance(output, Mapping):
+        return output
+    kept = {name: value for name, value in output.items() if not name.endswith("_model_output")}
+    return kept["logits"] if "logits" in kept else kept
 
 
 def _with_attention(kind: Any, parsed: Any) -> nn.Module:
