@@ -117,7 +117,7 @@ def _main_output(module: nn.Module, args: Any, output: Any) -> Any:  # whatever 
     if not isinstance(output, Mapping):
         return output
     kept = {name: value for name, value in output.items() if not name.endswith("_model_output")}
-    return kept["logits"] if "logits" in kept else kept
+    return kept.get("logits", kept)
 
 
 def _with_attention(kind: Any, parsed: Any) -> nn.Module:
