@@ -90,11 +90,11 @@ def config_spec(checkpoint: Checkpoint) -> SymmetrySpec | None:
     """
     if not names_network(checkpoint.config):
         return None
-    from wembed.symmetry.fitted import spec_of_file
+    from wembed.symmetry.fitted import spec_of_config_file
 
     network = network_of(checkpoint.config)
     try:
-        spec = spec_of_file(network, checkpoint)
+        spec = spec_of_config_file(network, checkpoint)
     except CheckpointRefusedError as error:
         message = f"{error.message}, by its config.json"
         raise CheckpointRefusedError(message, "a spec of your own goes before, give it with --spec") from error

@@ -10,6 +10,7 @@ from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.models.foreign import Matched, Runnable, match_names
 from wembed.symmetry.axes import atoms_of
+from wembed.symmetry.beside import frozen_beside
 from wembed.symmetry.experts import as_stored, joined
 from wembed.symmetry.families.names import renamed_spec
 from wembed.symmetry.families.shrink import freeze_rest, without
@@ -56,6 +57,14 @@ def spec_of_file(runnable: Runnable, checkpoint: Checkpoint) -> SymmetrySpec:
     """
     matched = _matched(runnable, checkpoint)
     return _fitted(traced_spec(runnable), runnable, checkpoint, matched)
+
+
+def spec_of_config_file(runnable: Runnable, checkpoint: Checkpoint) -> SymmetrySpec:
+    """The same for a network that only a config.json speaks of: the file may be another's, see `beside`."""
+    matched = _matched(runnable, checkpoint)
+    spec = _fitted(traced_spec(runnable), runnable, checkpoint, matched)
+    whole = joined(_shapes(checkpoint))
+    return frozen_beside(spec, {name: whole[name] for name in matched.extra})
 
 
 def fitted_spec(spec: SymmetrySpec, runnable: Runnable, checkpoint: Checkpoint) -> SymmetrySpec:

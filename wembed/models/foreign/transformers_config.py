@@ -45,7 +45,7 @@ def config_runnable(config: Config) -> Runnable:
     def build() -> nn.Module:
         return _built(kind, _parsed(config))
 
-    module = _meta(build)
+    module = _meta(build, kind.__name__)
     return Runnable(
         kind.__name__,
         build,
@@ -142,12 +142,16 @@ def _silent() -> Iterator[None]:
         logs.set_verbosity(level)
 
 
-def _meta(build: Callable[[], nn.Module]) -> nn.Module:
+def _meta(build: Callable[[], nn.Module], name: str) -> nn.Module:
     try:
         with torch.device("meta"):
             return build()
     except (RuntimeError, NotImplementedError):
+        pass
+    try:
         return build()
+    except (RuntimeError, NotImplementedError) as error:  # a size below zero, more memory than there is
+        raise WembedError(f"transformers cannot build {name}: {_line(error)}") from error
 
 
 def _renaming(module: nn.Module) -> Callable[[str], str]:
