@@ -208,7 +208,7 @@ def test_an_unaligned_axis_is_frozen():
 
 def test_a_module_that_cannot_be_followed_is_refused_in_one_line():
     net = Net(lambda net, x: net.a(x) if x.sum() > 0 else x, a=nn.Linear(5, 5))
-    with pytest.raises(WembedError, match="torch.export cannot follow Net: ") as caught:
+    with pytest.raises(WembedError, match=r"torch\.export cannot follow Net: ") as caught:
         _traced(net, ROWS)
     assert "\n" not in str(caught.value)
     assert "--spec" in caught.value.hint

@@ -292,34 +292,3 @@ def _cut_product(top: Variable, sizes: Sequence[int]) -> list[Variable] | None:
     if pieces is None:
         return None
     return [product([piece, *others]) for piece in pieces]
-
-
-def reshaped(axes: Sequence[Variable], shape: Sequence[int]) -> Axes:
-    """The axes of the same entries, in the same order, under another shape."""
-    result: list[Variable] = []
-    left, wanted = [axis for axis in axes if axis.size != 1], list(shape)
-    while wanted:
-        if wanted[0] == 1:
-            result.append(Variable(wanted.pop(0)))
-            continue
-        old, new = [left.pop(0)], [wanted.pop(0)]
-        while (short := math.prod(new) - math.prod(axis.size for axis in old)) != 0:
-            if short > 0:
-                old.append(left.pop(0))
-            else:
-                new.append(wanted.pop(0))
-        result += _stretch(old, new)
-    return tuple(result)
-
-
-def _stretch(old: list[Variable], new: list[int]) -> list[Variable]:
-    """The axes of one stretch that is reshaped by itself; frozen where the boundaries do not line up."""
-    left, result = list(old), []
-    for size in new:
-        taken = take(left, size)
-        if taken is None:
-            for axis in old:
-                freeze(axis, UNALIGNED)
-            return [Variable(size, UNALIGNED) for size in new]
-        result.append(product(taken))
-    return result

@@ -10,7 +10,7 @@ from typing import Any
 from torch.fx import Node
 
 from wembed.symmetry.trace.atoms import Axes, NotUnderstoodError, Variable, freeze, is_frozen, mark, unify
-from wembed.symmetry.trace.operators.pointwise import broadcast
+from wembed.symmetry.trace.operators.pointwise import broadcast, pointwise, reduction
 from wembed.symmetry.trace.propagation import Chosen, Outcome, Propagation, Value, arguments, shape_of
 
 CHOSEN, RANKED = "chosen by number", "sorted"
@@ -35,6 +35,14 @@ def top(trace: Propagation, node: Node) -> Outcome:
     ranked = () if values.dim() < len(source) else (Variable(int(values.shape[dim]), RANKED),)
     axes = (*source[:dim], *ranked, *source[dim + 1 :])
     return (Value(axes), Value(axes, source[dim]))
+
+
+def largest(trace: Propagation, node: Node) -> Outcome:
+    """`max`, `min`: along an axis, of two values, or of all entries."""
+    given = arguments(node)
+    if "dim" in given:
+        return top(trace, node)
+    return pointwise(trace, node) if "other" in given else reduction(trace, node)
 
 
 def which(trace: Propagation, node: Node) -> Value:

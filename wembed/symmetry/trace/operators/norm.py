@@ -28,7 +28,7 @@ def batch_norm(trace: Propagation, node: Node) -> Outcome:
     for name in ("weight", "bias", "running_mean", "running_var"):
         trace.along(value.axes[1], given.get(name))
     statistics = Value((value.axes[1],))
-    return _with_statistics(node, value, [statistics] * 3)
+    return _with_statistics(node, value, [statistics] * 4)
 
 
 def group_norm(trace: Propagation, node: Node) -> Outcome:

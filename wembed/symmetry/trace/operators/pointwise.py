@@ -69,7 +69,7 @@ def triangle(trace: Propagation, node: Node) -> Value:
 def reduction(trace: Propagation, node: Node) -> Outcome:
     """`sum`, `mean`, `amax`, `var`, ...: over some axes, or all."""
     given = arguments(node)
-    value = trace.value(node.args[0])
+    value = Value(trace.axes(node.args[0]))
     dims = _dims(given.get("dim"), len(value.axes))
     several = isinstance(node.meta["val"], list | tuple)
     first = node.meta["val"][0] if several else node.meta["val"]

@@ -15,7 +15,7 @@ from wembed.symmetry.trace.atoms import (
     freeze,
     is_frozen,
     product,
-    reshaped,
+    take,
     total,
     unify,
 )
@@ -250,3 +250,34 @@ def channel_shuffle(trace: Propagation, node: Node) -> Value:
         raise NotUnderstoodError("groups of unequal size")
     group, channel = reshaped((value.axes[1],), sizes)
     return with_axis(value, 1, product((channel, group)))
+
+
+def reshaped(axes: Sequence[Variable], shape: Sequence[int]) -> Axes:
+    """The axes of the same entries, in the same order, under another shape."""
+    result: list[Variable] = []
+    left, wanted = [axis for axis in axes if axis.size != 1], list(shape)
+    while wanted:
+        if wanted[0] == 1:
+            result.append(Variable(wanted.pop(0)))
+            continue
+        old, new = [left.pop(0)], [wanted.pop(0)]
+        while (short := math.prod(new) - math.prod(axis.size for axis in old)) != 0:
+            if short > 0:
+                old.append(left.pop(0))
+            else:
+                new.append(wanted.pop(0))
+        result += _stretch(old, new)
+    return tuple(result)
+
+
+def _stretch(old: list[Variable], new: list[int]) -> list[Variable]:
+    """The axes of one stretch that is reshaped by itself; frozen where the boundaries do not line up."""
+    left, result = list(old), []
+    for size in new:
+        taken = take(left, size)
+        if taken is None:
+            for axis in old:
+                freeze(axis, UNALIGNED)
+            return [Variable(size, UNALIGNED) for size in new]
+        result.append(product(taken))
+    return result
