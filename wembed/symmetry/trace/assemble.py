@@ -1,9 +1,9 @@
 """From what the two passes found to a SymmetrySpec: sites and layers get their names, and every tensor its place."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from wembed.symmetry.axes import Axis, Product, Sum, atoms_of, part_atoms, parts_of
+from wembed.symmetry.axes import Axis, Product, Sum, part_atoms
 from wembed.symmetry.spec import (
     SCALE_OF_ACTIVATION,
     Atom,
@@ -15,8 +15,9 @@ from wembed.symmetry.spec import (
     common_scale,
 )
 from wembed.symmetry.spec import UNIT as UNIT_NAME
-from wembed.symmetry.trace.carried import UNIT, Part
+from wembed.symmetry.trace.carried import UNIT
 from wembed.symmetry.trace.flow import Flow, FoundLayer
+from wembed.symmetry.trace.rest import rest_of
 from wembed.symmetry.trace.sites import Ref
 
 UNIT_ATOM = Atom(UNIT_NAME, 1, "hidden", "one index")
@@ -52,11 +53,12 @@ def assemble(flow: Flow) -> SymmetrySpec:
     for found in flow.layers:
         _add_layer(assembly, found)
     _add_duals(assembly)
-    _add_rest(assembly)
     atoms = {**flow.traced.atoms, UNIT_ATOM.name: UNIT_ATOM}
     missing = dict(flow.traced.unknown)
+    rest = rest_of(atoms, tensors, assembly.layers, assembly.sites)
+    assembly.sites.update(rest.sites)
     notes = tuple(f"operator {name} is not known, what it touches is frozen" for name in sorted(missing))
-    return SymmetrySpec("traced", atoms, tensors, assembly.sites, tuple(assembly.layers), notes=notes)
+    return SymmetrySpec("traced", atoms, tensors, assembly.sites, (*assembly.layers, *rest.layers), notes=notes)
 
 
 def _named(axis: Axis) -> Axis:
@@ -174,47 +176,3 @@ def _add_duals(assembly: _Assembly) -> None:
         if other and is_dual and sites.scale(Ref(root, power)) != "none":
             site = assembly.sites[name]
             assembly.sites[name] = Site(name, site.axis, site.activation, site.slope, site.fixed, site.limit, other)
-
-
-def _add_rest(assembly: _Assembly) -> None:
-    """What no layer holds: layers of their own between fixed sites."""
-    held = {(name, layer.target_part) for layer in assembly.layers for name in layer.tensors.values()} | {
-        (site.slope, ()) for site in assembly.sites.values()
-    }
-    for name, axes in assembly.tensors.items():
-        for part in parts_of(axes[0]) if axes else ():
-            if (name, part) not in held and not _is_held(held, name, axes, part):
-                _add_frozen(assembly, name, axes, part)
-
-
-def _is_held(held: set[tuple[str, Part]], name: str, axes: tuple[Axis, ...], part: Part) -> bool:
-    """Whether a layer holds a tensor whose first axis is not its target."""
-    return len(axes) > 1 and any(tensor == name for tensor, _ in held)
-
-
-def _add_frozen(assembly: _Assembly, name: str, axes: tuple[Axis, ...], part: Part) -> None:
-    head, _, last = name.rpartition(".")
-    path = (head if last == "weight" else name) + ("#" + ".".join(map(str, part)) if part else "")
-    target = _fixed_site(assembly, f"{path}.at", part_atoms(axes[0], part))
-    if len(axes) == 1:
-        assembly.layers.append(Layer(path, "vector", target, target, {"vector": name}, target_part=part))
-        return
-    taps: tuple[AxisRole, ...] = ("tap",) * (len(axes) - 2)
-    for read in parts_of(axes[1]):
-        mark = ".".join(map(str, read))
-        source = _fixed_site(assembly, f"{path}.from{mark}", _with_parents(assembly, part_atoms(axes[1], read), axes))
-        layer = Layer(f"{path}@{mark}" if mark else path, "dense", source, target, {"weight": name})
-        layout: tuple[AxisRole, ...] = ("target", "source", *taps)
-        assembly.layers.append(replace(layer, layout=layout, target_part=part, source_part=read))
-
-
-def _with_parents(assembly: _Assembly, atoms: tuple[str, ...], axes: tuple[Axis, ...]) -> tuple[str, ...]:
-    """Atoms with those of the first axis that they are permuted under."""
-    parents = {assembly.flow.traced.atoms[atom].under for atom in atoms if atom in assembly.flow.traced.atoms}
-    return (*(atom for atom in atoms_of(axes[0]) if atom in parents and atom not in atoms), *atoms)
-
-
-def _fixed_site(assembly: _Assembly, name: str, atoms: tuple[str, ...]) -> str:
-    axis: Axis = atoms[0] if len(atoms) == 1 else Product(atoms)
-    assembly.sites.setdefault(name, Site(name, axis, "identity", fixed=True))
-    return name

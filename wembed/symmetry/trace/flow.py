@@ -103,7 +103,7 @@ class Flow:
         """A value that carries nothing."""
         axes = self.traced.values.get(node.name, ())
         if axes and isinstance(axes[0], tuple):
-            return tuple(Carried(inner, {}) for inner in axes)  # type: ignore[arg-type]
+            return tuple(Carried(inner, {}) for inner in axes)
         return Carried(axes, {})  # type: ignore[arg-type]
 
     def axes(self, node: Node) -> Axes:

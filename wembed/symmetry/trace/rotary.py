@@ -50,10 +50,11 @@ def _is_turned(half: Node, value: Node) -> bool:
     """Whether one value is (-second half, first half) of the other."""
     if half.op != "call_function" or operator_name(half) != "cat" or len(half.args[0]) != 2:  # type: ignore[arg-type]
         return False
-    negative, first = half.args[0]  # type: ignore[misc]
-    if negative.op != "call_function" or operator_name(negative) != "neg":  # type: ignore[union-attr]
+    pieces: Any = half.args[0]
+    negative, first = pieces
+    if negative.op != "call_function" or operator_name(negative) != "neg":
         return False
-    second, rank, size = negative.args[0], value.meta["val"].dim(), value.meta["val"].shape[-1]  # type: ignore[union-attr]
+    second, rank, size = negative.args[0], value.meta["val"].dim(), value.meta["val"].shape[-1]
     along = half.args[1] if len(half.args) > 1 else 0
     return (
         int(along) % rank == rank - 1  # type: ignore[arg-type]
@@ -82,7 +83,7 @@ def _angles(node: Any, function: str) -> Node | None:  # an operator's argument
     while isinstance(node, Node) and node.op == "call_function":
         name = operator_name(node)
         if name == function:
-            angles = node.args[0]
+            angles: Any = node.args[0]
             return angles if _is_doubled(angles) else None
         is_scalar = name == "mul" and not isinstance(node.args[1], Node)
         node = node.args[0] if name in _PASSED or is_scalar else None
@@ -94,8 +95,8 @@ def _is_doubled(angles: Any) -> bool:  # an operator's argument
         angles = angles.args[0]
     if not isinstance(angles, Node) or operator_name(angles) != "cat" or len(angles.args[0]) != 2:  # type: ignore[arg-type]
         return False
-    first, second = angles.args[0]  # type: ignore[misc]
-    return first is second
+    halves: Any = angles.args[0]
+    return halves[0] is halves[1]
 
 
 def _keep(value: Node) -> Rule:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
-from wembed.symmetry.trace.traced import Traced, trace_axes
 
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.trace.assemble import assemble
 from wembed.symmetry.trace.flow import Flow
 from wembed.symmetry.trace.rotary import rotary_rules
 from wembed.symmetry.trace.rules import FLOW_RULES
+from wembed.symmetry.trace.traced import Traced, trace_axes
 
 
 def trace_spec(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> SymmetrySpec:

@@ -60,7 +60,7 @@ def add(flow: Flow, node: Node) -> State:
     first, second = node.args[0], node.args[1]
     if not isinstance(second, Node) or not isinstance(first, Node):
         number = first if isinstance(second, Node) else second
-        argument = second if isinstance(second, Node) else first
+        argument: Any = second if isinstance(second, Node) else first
         return _passed(flow, argument) if number == 0 else activation_of(flow, argument)
     states = flow.state(first), flow.state(second)
     if isinstance(states[1], Weight) and isinstance(states[0], Carried):

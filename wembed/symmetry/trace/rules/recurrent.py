@@ -1,6 +1,7 @@
 """Recurrent layers: gates are sums of one hidden axis, and a tanh lets signs of the state pass."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch.fx import Node
 
@@ -37,18 +38,19 @@ _CELLS = {
 def recurrent(flow: Flow, node: Node) -> State:
     """`lstm`, `gru`, `rnn_tanh`, `rnn_relu`: all layers and directions."""
     cell = _CELLS[operator_name(node)]
-    initial = node.args[1] if isinstance(node.args[1], list | tuple) else [node.args[1]]
+    initial: list[Any] = list(node.args[1]) if isinstance(node.args[1], list | tuple) else [node.args[1]]
     has_biases, layers, bidirectional = node.args[3], int(node.args[4]), bool(node.args[7])  # type: ignore[arg-type]
-    weights = [flow.state(argument) for argument in node.args[2]]  # type: ignore[union-attr]
+    states = [flow.state(argument) for argument in node.args[2]]  # type: ignore[union-attr]
+    weights = [state for state in states if isinstance(state, Weight)]
     directions = 2 if bidirectional else 1
     each = 4 if has_biases else 2
-    if len(weights) != layers * directions * each or not all(isinstance(weight, Weight) for weight in weights):
+    if not len(weights) == len(states) == layers * directions * each:
         return unknown(flow, node)
     value = flow.carried(node.args[0])
     hidden: list[Ref] = []
     for layer in range(layers):
         first = layer * directions * each
-        hidden = [_direction(flow, value, weights[first + i * each :][:each], cell) for i in range(directions)]  # type: ignore[misc]
+        hidden = [_direction(flow, value, weights[first + i * each :][:each], cell) for i in range(directions)]
         _start(flow, initial, hidden)
         value = _next(flow, weights[(first + directions * each) :][:1], hidden) if layer + 1 < layers else value
     return _outputs(flow, node, hidden)
@@ -80,12 +82,9 @@ def _start(flow: Flow, initial: list[Node], hidden: list[Ref]) -> None:
                 flow.sites.limit(ref, "none")
 
 
-def _next(flow: Flow, weights: list[State], hidden: list[Ref]) -> Carried:
+def _next(flow: Flow, weights: list[Weight], hidden: list[Ref]) -> Carried:
     """What the next layer reads: the states, both directions one after the other."""
-    into = weights[0]
-    if not isinstance(into, Weight):
-        raise TypeError("a recurrent weight is a parameter")
-    axis = into.axes[1]
+    axis = weights[0].axes[1]
     cells: list[Cell] = [(part,) for part in parts_of(axis)]
     return Carried((axis,), dict(zip(cells, hidden, strict=False)) if len(cells) == len(hidden) else {})
 

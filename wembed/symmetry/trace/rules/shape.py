@@ -1,5 +1,6 @@
 """Operators that only move entries: reshapes, transposes, cuts, concatenations."""
 
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch.fx import Node
 from wembed.symmetry.axes import Axis, Sum, axis_size, parts_of
 from wembed.symmetry.trace.carried import UNIT, Axes, Carried, Cell, Part, State, Weight, cells_of, flat
 from wembed.symmetry.trace.flow import Flow, unknown
-from wembed.symmetry.trace.sites import ZERO
+from wembed.symmetry.trace.sites import ZERO, Ref
 
 
 def same(flow: Flow, node: Node) -> State:
@@ -69,7 +70,8 @@ def _units_moved(old: Axes, new: Axes) -> list[int] | None:
 
 def _with_units(weight: Weight, axes: Axes, order: list[int]) -> Weight:
     places = tuple(-1 if i < 0 else weight.places[i] for i in order)
-    parts = tuple({(): ()} if i < 0 else weight.parts[i] for i in order)
+    unit: Mapping[Part, Part] = {(): ()}
+    parts = tuple(unit if i < 0 else weight.parts[i] for i in order)
     return Weight(weight.tensor, axes, places, parts)
 
 
@@ -169,7 +171,7 @@ def _cut(flow: Flow, node: Node, axes: Axes, axis: int, start: int, stop: int) -
 def _cut_across(flow: Flow, node: Node, axes: Axes, axis: int) -> State:
     """A stretch of an axis that is no sum: harmless where the site does not lie along it."""
     value = flow.carried(node.args[0])
-    refs = {}
+    refs: dict[Cell, Ref] = {}
     for cell, ref in value.refs.items():
         after = (*cell[:axis], (), *cell[axis + 1 :])
         if after in cells_of(axes):
@@ -202,7 +204,7 @@ def cat(flow: Flow, node: Node) -> State:
     """Values one after the other along an axis."""
     axes, inputs = flow.axes(node), list(node.args[0])  # type: ignore[arg-type]
     axis = int(node.args[1]) % len(axes) if len(node.args) > 1 else 0  # type: ignore[arg-type]
-    refs = {}
+    refs: dict[Cell, Ref] = {}
     number = 0
     for item in inputs:
         value = flow.carried(item)
@@ -218,7 +220,7 @@ def cat(flow: Flow, node: Node) -> State:
     return _kept(flow, axes, refs)
 
 
-def _kept(flow: Flow, axes: Axes, refs: dict[Cell, Any]) -> Carried:
+def _kept(flow: Flow, axes: Axes, refs: dict[Cell, Ref]) -> Carried:
     """A value of the cells that its axes have; what carries another is fixed."""
     known = set(cells_of(axes))
     for cell, ref in refs.items():
@@ -274,7 +276,7 @@ def unbind(flow: Flow, node: Node) -> State:
 
 
 def _without(flow: Flow, value: Carried, axes: Axes, axis: int) -> Carried:
-    refs: dict[Cell, Any] = {}
+    refs: dict[Cell, Ref] = {}
     for cell, ref in value.refs.items():
         after = (*cell[:axis], *cell[axis + 1 :])
         refs[after] = flow.sites.join(refs[after], ref) if after in refs else ref
