@@ -69,4 +69,4 @@ def with_defaults(config: Config, defaults: Mapping[str, object]) -> dict[str, A
 
 def fields_in(rule: str) -> list[str]:
     """The paths of the fields that a rule reads."""
-    return [word for word in rule.split(" ") if word[0].isalpha()]
+    return [word for word in rule.split(" ") if word[:1].isalpha()]

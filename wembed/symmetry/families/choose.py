@@ -12,8 +12,8 @@ from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import atoms_of
 from wembed.symmetry.chains import Shapes
 from wembed.symmetry.experts import as_stored, joined
-from wembed.symmetry.families.family import Family, Variant, index, load_family
-from wembed.symmetry.families.names import family_names, renamed_spec, strip_wrappers
+from wembed.symmetry.families.family import SMOOTH, Family, Variant, index, load_family
+from wembed.symmetry.families.names import family_names, own_name, renamed_spec, strip_wrappers
 from wembed.symmetry.families.shrink import freeze_rest, without
 from wembed.symmetry.repeat import depths_in, repeated
 from wembed.symmetry.resize import resized, solved_sizes
@@ -74,7 +74,11 @@ def _spec_of_family(family: Family, shapes: Shapes, config: Config) -> SymmetryS
     match = _best_match(family, frozenset(names), config) if names else None
     if not names or not match:
         return None
-    spec = _sized(match, {new: shapes[old] for new, old in names.items()}, config)
+    try:
+        spec = _sized(match, {new: shapes[old] for new, old in names.items()}, config)
+    except CheckpointRefusedError as error:  # which speaks of the family's names
+        message = re.sub(r"^tensor (\S+)", lambda found: f"tensor {names.get(found[1], found[1])}", error.message)
+        raise CheckpointRefusedError(message) from error
     return renamed_spec(spec, names) if spec else None
 
 
@@ -94,7 +98,8 @@ def family_shapes(config: Config) -> dict[str, tuple[int, ...]] | None:
         for variant in _in_order(family, config):
             try:
                 if _switches_hold(variant, config):
-                    return shapes_of(variant.template, with_defaults(config, variant.defaults))
+                    shapes = shapes_of(variant.template, with_defaults(config, variant.defaults))
+                    return {own_name(family, variant, name): shape for name, shape in shapes.items()}
             except ValueError:
                 return None
     return None
@@ -151,9 +156,15 @@ def _match(variant: Variant, names: frozenset[str], config: Config) -> _Match | 
 def _switches_hold(variant: Variant, config: Config) -> bool:
     """Whether the config says nothing else than what the variant was traced with."""
     config = with_defaults(config, variant.defaults)
-    if any(field_of(config, path) not in (None, value) for path, value in variant.switches.items()):
+    if not all(_is_alike(field_of(config, path), value) for path, value in variant.switches.items()):
         return False
-    return not variant.activation or field_of(config, variant.activation) in variant.activations
+    said = field_of(config, variant.activation) if variant.activation else None
+    return not variant.activation or (isinstance(said, str) and said in variant.activations)
+
+
+def _is_alike(said: object, traced: object) -> bool:
+    """Whether a config's value says no other function than the traced one."""
+    return said in (None, traced) or (isinstance(said, str) and said in SMOOTH and traced in SMOOTH)
 
 
 def _may_be_missing(variant: Variant, spec: SymmetrySpec, missing: tuple[str, ...], names: frozenset[str]) -> bool:

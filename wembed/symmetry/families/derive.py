@@ -11,13 +11,14 @@ from typing import Any
 from wembed.symmetry.repeat import stacks_of
 from wembed.symmetry.rules import Config, evaluate, fields_in
 from wembed.symmetry.spec import SymmetrySpec
-from wembed.symmetry.templates import Template, pattern_of
+from wembed.symmetry.templates import Template, check_repeats, pattern_of
 
 # What transformers takes where a field is not there.
-_INSTEAD: Mapping[str, str] = {
-    "num_key_value_heads": "num_attention_heads",
-    "head_dim": "hidden_size / num_attention_heads",
-    "n_inner": "n_embd * 4",
+_INSTEAD: Mapping[str, tuple[str, ...]] = {
+    "num_key_value_heads": ("num_attention_heads",),
+    "head_dim": ("hidden_size / num_attention_heads",),
+    "n_inner": ("n_embd * 4",),
+    "rope_parameters.partial_rotary_factor": ("partial_rotary_factor", "rotary_pct"),
 }
 _FACTORS = (2, 3, 4, 8)
 
@@ -26,9 +27,9 @@ _NO_SWITCHES = frozenset({
     "_attn_implementation", "_experts_implementation", "_name_or_path", "_output_attentions", "apply_spec_augment",
     "architectures", "attention_dropout", "attention_types", "attn_implementation", "begin_suppress_tokens",
     "bos_token_id", "chunk_size_feed_forward", "classifier_dropout", "cls_token_id", "ctc_loss_reduction",
-    "ctc_zero_infinity", "decoder_start_token_id", "depths", "do_sample", "dtype", "eos_token_id",
+    "ctc_zero_infinity", "decoder_start_token_id", "dense_act_fn", "depths", "do_sample", "dtype", "eos_token_id",
     "experts_implementation", "force_bos_token_to_be_generated", "forced_bos_token_id", "forced_eos_token_id",
-    "gradient_checkpointing", "hidden_dropout", "id2label", "initializer_factor", "is_decoder",
+    "gradient_checkpointing", "hidden_dropout", "id2label", "is_gated_act", "initializer_factor", "is_decoder",
     "is_encoder_decoder", "label2id", "layer_norm_eps", "layer_types", "mask_token_id", "model_type",
     "name_or_path", "out_features", "out_indices", "output_attentions", "output_hidden_states", "output_past",
     "pad_token_id", "problem_type", "reset_params", "return_dict", "return_dict_in_generate", "rope_parameters",
@@ -66,8 +67,8 @@ def derived_template(small: Example, wide: Example) -> Template:
         stack: next(_rules(depth, others.get(stack, 0), small.config, wide.config), "")
         for stack, depth in stacks.items()
     }
-    template = Template(small.spec, depths, _size_rules(small, wide, stacks))
-    return template
+    check_repeats(small.spec, stacks)
+    return Template(small.spec, depths, _size_rules(small, wide, stacks))
 
 
 def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dict[str, str]:
@@ -111,20 +112,24 @@ def _candidates(fields: Mapping[str, float], size: int) -> Iterator[str]:
         yield from (f"{a} / {b} / {k}" for k in _FACTORS if fields[b] > 1)
     for a, b in permutations(names, 2):
         yield from (f"{a} * {b} / {k}" for k in (1, *_FACTORS))
+    for factor in (name for name in names if name.endswith("partial_rotary_factor")):
+        yield from (f"{a} / {b} * {factor} / 2" for a, b in permutations(names, 2) if factor not in (a, b))
 
 
 def _with_fallback(rule: str) -> str:
     """A rule, and what it is where a field is not there."""
-    for field, instead in _INSTEAD.items():
-        head, _, last = rule.rpartition(".")
-        if last == field:
-            path = f"{head}." if head else ""
-            return f"{rule} | " + " ".join(
-                f"{path}{word}" if word[0].isalpha() else word for word in instead.split(" ")
-            )
-        if f" {field} " in f" {rule} " and rule != field:
-            return f"{rule} | {' '.join(instead if word == field else word for word in rule.split(' '))}"
-    return rule
+    return " | ".join([rule, *(other for field in _INSTEAD for other in _without(rule, field))])
+
+
+def _without(rule: str, field: str) -> Iterator[str]:
+    """The rule without a field that may lie deeper, as in `text_config.head_dim`."""
+    words = rule.split(" ")
+    for place, word in enumerate(words):
+        if word == field or word.endswith(f".{field}"):
+            path = word.removesuffix(field)
+            for instead in _INSTEAD[field]:
+                inside = " ".join(f"{path}{part}" if part[0].isalpha() else part for part in instead.split(" "))
+                yield " ".join([*words[:place], inside, *words[place + 1 :]])
 
 
 def numbers_of(value: Any, path: str = "") -> dict[str, float]:  # parsed JSON

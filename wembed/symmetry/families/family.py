@@ -15,6 +15,12 @@ from typing import Any
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 from wembed.symmetry.templates import Template
 
+# Activation functions that let no scale pass, whatever they are called: they differ in nothing that a spec says.
+SMOOTH = (
+    "gelu", "gelu_new", "gelu_fast", "gelu_python", "gelu_pytorch_tanh", "gelu_accurate", "quick_gelu", "silu", "swish",
+    "mish",
+)  # fmt: skip
+
 # activation's name in a config -> site's pattern -> what the site's fields are under it
 Activations = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -33,6 +39,7 @@ class Variant:
         activations: what the sites are under each function of that field.
         named: for checkpoints without a config of transformers, the architectures of timm that are known to be this
             one; where none is named, tensor names tell which axes go together, but not which functions are between.
+        body: what the names begin with that stand behind the body's prefix in the class's own files.
         takes_heads: whether it ends in what a head reads, all of it frozen, so that any head may follow.
     """
 
@@ -44,6 +51,7 @@ class Variant:
     activation: str = ""
     activations: Activations = field(default_factory=dict)
     named: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
     takes_heads: bool = False
 
 
@@ -113,6 +121,7 @@ def _variant_to_json(variant: Variant) -> dict[str, object]:
         "activation": variant.activation,
         "activations": variant.activations,
         "named": list(variant.named),
+        "body": list(variant.body),
         "takes_heads": variant.takes_heads,
     }
 
@@ -137,6 +146,7 @@ def _variant(value: Mapping[str, Any]) -> Variant:
         tied=tuple(map(tuple, value["tied"])),
         activation=value["activation"],
         activations=value["activations"],
-        named=tuple(value["named"]),
+        named=tuple(value.get("named", ())),
+        body=tuple(value.get("body", ())),
         takes_heads=value["takes_heads"],
     )

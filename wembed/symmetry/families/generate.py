@@ -16,7 +16,8 @@ from wembed.models.foreign import Runnable, complete_config
 from wembed.symmetry.families.build import built_network, renames_of
 from wembed.symmetry.families.choose import spec_of_variant
 from wembed.symmetry.families.derive import Example, derived_template, switches_of
-from wembed.symmetry.families.family import Family, Variant, data_file, family_bytes
+from wembed.symmetry.families.family import SMOOTH, Family, Variant, data_file, family_bytes
+from wembed.symmetry.families.more_recipes import MORE_RECIPES
 from wembed.symmetry.families.named import NAMED, NamedVariant
 from wembed.symmetry.families.names import renamed_spec
 from wembed.symmetry.families.recipes import RECIPES, Config, Recipe
@@ -25,14 +26,8 @@ from wembed.symmetry.resize import solved_sizes
 from wembed.symmetry.rules import field_of, fields_in
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.stacks import stored_shapes
-from wembed.symmetry.templates import Template, pattern_of, shapes_of
+from wembed.symmetry.templates import Template, check_repeats, pattern_of, shapes_of
 from wembed.symmetry.trace.trace_spec import trace_spec
-
-# Activation functions that let no scale pass, whatever they are called: they differ in nothing that a spec says.
-_SMOOTH = (
-    "gelu", "gelu_new", "gelu_fast", "gelu_python", "gelu_pytorch_tanh", "gelu_accurate", "quick_gelu", "silu", "swish",
-    "mish",
-)  # fmt: skip
 
 
 def generated_family(name: str) -> Family:
@@ -43,11 +38,16 @@ def generated_family(name: str) -> Family:
     """
     if name in NAMED:
         return Family(name, (), "", (), tuple(map(_named_variant, NAMED[name])))
-    recipe = RECIPES[name]
+    recipe = recipe_of(name)
     first, *others = recipe.variants
-    variants = (_variant(recipe, *first, recipe.more), *(_variant(recipe, *other, ()) for other in others))
+    variants = (_variant(recipe, *first, recipe.more), *(_variant(recipe, *other, recipe.more[:1]) for other in others))
     network = built_network(recipe.model_type, first[0], recipe.small)
     return Family(name, (recipe.model_type,), recipe.prefix, renames_of(network), variants)
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe of a family of transformers."""
+    return {**RECIPES, **MORE_RECIPES}[name]
 
 
 def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[Config]) -> Variant:
@@ -55,7 +55,7 @@ def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[C
     fields = {**usual, **fields}
     small, wide = (_example(recipe, architecture, _joined(config, fields)) for config in (recipe.small, recipe.wide))
     template = derived_template(small, wide)
-    switches = switches_of(small.config, recipe.activation)
+    switches = switches_of(small.config, recipe.activation) | dict(recipe.fixed)
     network = built_network(recipe.model_type, architecture, _joined(recipe.small, fields))
     variant = Variant(
         architecture=architecture,
@@ -65,6 +65,9 @@ def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[C
         tied=tuple(tuple(name.removeprefix(recipe.prefix) for name in group) for group in network.tied),
         activation=recipe.activation,
         activations=dict(_activations(recipe, architecture, fields, small.spec, template)),
+        body=tuple(
+            sorted({name.split(".")[1] for name in network.shapes if recipe.prefix and name.startswith(recipe.prefix)})
+        ),
         takes_heads=architecture in recipe.heads,
     )
     further = [_example(recipe, architecture, _joined(config, fields)) for config in more]
@@ -74,13 +77,20 @@ def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[C
     return variant
 
 
+def _behind(prefix: str, names: Iterable[str]) -> set[str]:
+    """What names begin with behind a prefix, where there is one."""
+    return {name.removeprefix(prefix).split(".")[0] for name in names if prefix and name.startswith(prefix)}
+
+
 def _named_variant(recipe: NamedVariant) -> Variant:
     """A variant whose sizes all come from shapes, but for what shapes do not tell: that is as it is."""
     spec = _traced(recipe.small().traceable, "")
     solved = solved_sizes(spec.tensors, stored_shapes(spec), {})
     depths = dict.fromkeys(stacks_of(spec.tensors), "") if recipe.more else {}
     sizes = {pattern_of(name, depths): str(atom.size) for name, atom in spec.atoms.items() if name not in solved}
-    variant = Variant(recipe.architecture, Template(spec, depths, sizes), named=recipe.named)
+    check_repeats(spec, depths)
+    shallowest = 2 if depths else 1
+    variant = Variant(recipe.architecture, Template(spec, depths, sizes, shallowest), named=recipe.named)
     config = {"architecture": recipe.named[0]}
     for network in recipe.more:
         _check_spec(variant, Example(_traced(network().traceable, ""), config))
@@ -95,13 +105,15 @@ def _joined(config: Config, fields: Config) -> Config:
 
 
 def _as_deep_as_proven(variant: Variant, examples: Iterable[Example]) -> Variant:
-    """A variant that declines networks of one layer, if one of them is not what its template says."""
+    """A variant that declines networks of one layer, unless one of them is proven to be what its template says."""
+    stacks = variant.template.depths
+    single = [example for example in examples if 1 in depths_in(example.spec.tensors, stacks).values()]
     try:
-        for example in examples:
+        for example in single:
             _check(variant, example)
     except ValueError:
-        return replace(variant, template=replace(variant.template, shallowest=2))
-    return variant
+        single = []
+    return variant if single or not stacks else replace(variant, template=replace(variant.template, shallowest=2))
 
 
 def _defaults(recipe: Recipe, template: Template, switches: Mapping[str, object]) -> dict[str, object]:
@@ -142,9 +154,9 @@ def _activations(
                 for site in sites
             },
         )
-    if recipe.functions and recipe.functions[0] in _SMOOTH:
+    if recipe.functions and recipe.functions[0] in SMOOTH:
         unnamed = {pattern_of(name, template.depths): {"activation": "unknown"} for name in sorted(changed)}
-        yield from ((function, unnamed) for function in _SMOOTH if function not in recipe.functions)
+        yield from ((function, unnamed) for function in SMOOTH if function not in recipe.functions)
 
 
 def _check(variant: Variant, example: Example) -> None:
@@ -201,13 +213,14 @@ def _fields(variant: Variant) -> Iterator[str]:
     """The fields at the top of a config that a variant reads."""
     rules = [*variant.template.depths.values(), *variant.template.sizes.values()]
     paths = [path for rule in rules for path in fields_in(rule)]
-    yield from (path.partition(".")[0] for path in [*paths, *variant.switches, variant.activation] if path)
+    paths += [*variant.switches, variant.activation]
+    yield from (path.partition(".")[0] for path in paths if path not in ("", "id2label"))
 
 
 def main(names: list[str]) -> None:
     """Write the given families, or all."""
     folder = Path(str(data_file("any"))).parent
-    for name in names or [*RECIPES, *NAMED]:
+    for name in names or [*RECIPES, *MORE_RECIPES, *NAMED]:
         start = time.perf_counter()
         family = generated_family(name)
         path = folder / f"{name}.json.gz"

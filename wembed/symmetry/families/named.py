@@ -1,10 +1,14 @@
 """What the families are made from whose checkpoints have no config of transformers: networks of timm, CIFAR ResNets."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from wembed.models.foreign import Runnable, timm_runnable
+from wembed.models.foreign.extras import timm_library
 from wembed.symmetry.families.cifar_resnet import cifar_resnet
 
 
@@ -27,6 +31,17 @@ class NamedVariant:
 
 def _timm(name: str, **arguments: Any) -> Callable[[], Runnable]:
     return lambda: timm_runnable(name, {"num_classes": 7, "model_args": arguments})
+
+
+def _torchvision(name: str) -> NamedVariant:
+    """An architecture of torchvision, whose checkpoints have no config."""
+
+    def runnable() -> Runnable:
+        timm_library()  # which depends on torchvision, and makes it importable
+        models = importlib.import_module("torchvision.models")
+        return Runnable(name, lambda: getattr(models, name)(num_classes=7).eval(), (torch.zeros(2, 3, 224, 224),))
+
+    return NamedVariant(name, runnable, named=(f"torchvision.{name}",))
 
 
 def _alone(name: str) -> NamedVariant:
@@ -65,4 +80,7 @@ NAMED: Mapping[str, tuple[NamedVariant, ...]] = {
     "timm_densenet": tuple(map(_alone, ("densenet121", "densenet169", "densenet201"))),
     "timm_mobilenet": tuple(map(_alone, ("mobilenetv2_100", "mobilenetv3_large_100", "mobilenetv3_small_100"))),
     "timm_efficientnet": tuple(map(_alone, ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2"))),
+    "torchvision_vgg": tuple(_torchvision(f"vgg{depth}{norm}") for norm in ("", "_bn") for depth in (11, 13, 16, 19)),
+    "torchvision_mobilenet": tuple(map(_torchvision, ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"))),
+    "torchvision_efficientnet": tuple(map(_torchvision, ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2"))),
 }

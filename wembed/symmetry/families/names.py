@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from wembed.symmetry.families.family import Family
+from wembed.symmetry.families.family import Family, Variant
 from wembed.symmetry.repeat import renamed_axis, renamed_site
 from wembed.symmetry.spec import SymmetrySpec
 
@@ -32,6 +32,11 @@ def _family_name(family: Family, name: str) -> str:
     for pattern, replacement in family.renames:
         name = re.sub(pattern, replacement, name)
     return name.removeprefix(family.prefix)
+
+
+def own_name(family: Family, variant: Variant, name: str) -> str:
+    """A template's name of a tensor as the variant's own class has it."""
+    return f"{family.prefix}{name}" if name.split(".")[0] in variant.body else name
 
 
 def renamed_spec(spec: SymmetrySpec, names: Mapping[str, str]) -> SymmetrySpec:

@@ -4,7 +4,7 @@ All sizes of a network differ from each other, so that none is taken for another
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Config = Mapping[str, Any]  # fields of a transformers config
@@ -24,6 +24,7 @@ class Recipe:
         functions: its values, the usual one first.
         prefix: what the body's names begin with beside a head.
         heads: classes that end in what a head reads.
+        fixed: further fields that must have these values.
     """
 
     model_type: str
@@ -35,21 +36,27 @@ class Recipe:
     functions: tuple[str, ...] = ()
     prefix: str = ""
     heads: tuple[str, ...] = ()
+    fixed: Config = field(default_factory=dict)
+
+    @property
+    def probe(self) -> dict[str, Any]:
+        """A network that the template is not made from: the wide one, with other depths where there are some."""
+        return dict(self.more[-1]) if self.more else dict(self.wide)
 
 
 TEXT_FUNCTIONS = ("gelu", "relu")
 GATED_FUNCTIONS = ("silu", "relu")
 TIED, UNTIED = {"tie_word_embeddings": True}, {"tie_word_embeddings": False}
 
-_BERT_SMALL = {
+BERT_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "intermediate_size": 26, "vocab_size": 37,
     "max_position_embeddings": 23, "type_vocab_size": 2, "pad_token_id": 0, "num_labels": 6,
 }  # fmt: skip
-_BERT_WIDE = {
+BERT_WIDE = {
     "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "intermediate_size": 58, "vocab_size": 61,
     "max_position_embeddings": 29, "type_vocab_size": 3, "pad_token_id": 0, "num_labels": 7,
 }  # fmt: skip
-_ONE, _TWO = {"num_hidden_layers": 1}, {"num_hidden_layers": 2}
+ONE_LAYER, _TWO = {"num_hidden_layers": 1}, {"num_hidden_layers": 2}
 
 
 def _bert(name: str, prefix: str) -> tuple[tuple[str, Config], ...]:
@@ -63,19 +70,19 @@ def _bert(name: str, prefix: str) -> tuple[tuple[str, Config], ...]:
     )
 
 
-_LLAMA_SMALL = {
+LLAMA_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 14, "hidden_size": 30,
     "intermediate_size": 26, "vocab_size": 37, "max_position_embeddings": 64, "num_labels": 9,
 }  # fmt: skip
-_LLAMA_WIDE = {
+LLAMA_WIDE = {
     "num_hidden_layers": 7, "num_attention_heads": 12, "num_key_value_heads": 3, "head_dim": 16, "hidden_size": 36,
     "intermediate_size": 46, "vocab_size": 53, "max_position_embeddings": 64, "num_labels": 11,
 }  # fmt: skip
 _LLAMA_MORE = (
-    {**_LLAMA_SMALL, "num_hidden_layers": 1},
-    {**_LLAMA_SMALL, "num_hidden_layers": 2},
-    {**_LLAMA_SMALL, "num_key_value_heads": 6, "num_hidden_layers": 3},
-    {**_LLAMA_SMALL, "num_key_value_heads": 1, "num_hidden_layers": 3},
+    {**LLAMA_SMALL, "num_hidden_layers": 1},
+    {**LLAMA_SMALL, "num_hidden_layers": 2},
+    {**LLAMA_SMALL, "num_key_value_heads": 6, "num_hidden_layers": 3},
+    {**LLAMA_SMALL, "num_key_value_heads": 1, "num_hidden_layers": 3},
 )
 
 
@@ -88,14 +95,17 @@ def _decoder(stem: str) -> tuple[tuple[str, Config], ...]:
     )
 
 
-def _llama_like(model_type: str, stem: str, functions: tuple[str, ...] = GATED_FUNCTIONS) -> Recipe:
+def llama_like(
+    model_type: str, stem: str, functions: tuple[str, ...] = GATED_FUNCTIONS, activation: str = "hidden_act"
+) -> Recipe:
+    """A decoder with Llama's fields."""
     return Recipe(
         model_type=model_type,
-        small=_LLAMA_SMALL,
-        wide=_LLAMA_WIDE,
+        small=LLAMA_SMALL,
+        wide=LLAMA_WIDE,
         more=_LLAMA_MORE,
         variants=_decoder(stem),
-        activation="hidden_act",
+        activation=activation,
         functions=functions,
         prefix="model.",
         heads=(f"{stem}Model",),
@@ -110,11 +120,11 @@ _T5_WIDE = {
     "num_layers": 7, "num_decoder_layers": 8, "num_heads": 4, "d_kv": 9, "d_model": 34, "d_ff": 46, "vocab_size": 53,
     "relative_attention_num_buckets": 10, "relative_attention_max_distance": 20,
 }  # fmt: skip
-_VIT_SMALL = {
+VIT_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "intermediate_size": 26, "image_size": 12,
     "patch_size": 4, "num_labels": 6, "pooler_output_size": 21,
 }  # fmt: skip
-_VIT_WIDE = {
+VIT_WIDE = {
     "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "intermediate_size": 58, "image_size": 20,
     "patch_size": 5, "num_labels": 7, "pooler_output_size": 44,
 }  # fmt: skip
@@ -131,7 +141,7 @@ _WHISPER_WIDE = _WHISPER_SMALL | {
 }  # fmt: skip
 
 
-def _clip(text: tuple[int, int, int, int], vision: tuple[int, int, int, int], projection: int) -> Config:
+def two_towers(text: tuple[int, int, int, int], vision: tuple[int, int, int, int], projection: int) -> Config:
     """Depth, heads, width and inner width of both towers."""
     names = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size")
     words = {"vocab_size": 83, "max_position_embeddings": 29, "bos_token_id": 1, "eos_token_id": 2}
@@ -144,21 +154,21 @@ def _clip(text: tuple[int, int, int, int], vision: tuple[int, int, int, int], pr
 
 
 def _resnet(depths: tuple[int, ...], embedding: int, widths: tuple[int, ...]) -> Config:
-    labels = {str(i): f"LABEL_{i}" for i in range(sum(depths))}
+    labels = {str(i): f"LABEL_{i}" for i in range(widths[0] + depths[0])}
     return {"depths": list(depths), "embedding_size": embedding, "hidden_sizes": list(widths), "id2label": labels}
 
 
 def _convnext(depths: tuple[int, ...], widths: tuple[int, ...]) -> Config:
-    labels = {str(i): f"LABEL_{i}" for i in range(sum(depths))}
+    labels = {str(i): f"LABEL_{i}" for i in range(widths[0] + depths[0])}
     return {"depths": list(depths), "hidden_sizes": list(widths), "image_size": 64, "id2label": labels}
 
 
 RECIPES: Mapping[str, Recipe] = {
     "bert": Recipe(
         model_type="bert",
-        small=_BERT_SMALL,
-        wide=_BERT_WIDE,
-        more=(_BERT_SMALL | _ONE, _BERT_SMALL | _TWO),
+        small=BERT_SMALL,
+        wide=BERT_WIDE,
+        more=(BERT_SMALL | ONE_LAYER, BERT_SMALL | _TWO),
         variants=(("BertForPreTraining", TIED), *_bert("BertModel", "Bert")),
         activation="hidden_act",
         functions=TEXT_FUNCTIONS,
@@ -194,10 +204,10 @@ RECIPES: Mapping[str, Recipe] = {
         prefix="transformer.",
         heads=("GPT2Model",),
     ),
-    "llama": _llama_like("llama", "Llama"),
-    "qwen2": _llama_like("qwen2", "Qwen2"),
-    "mistral": _llama_like("mistral", "Mistral"),
-    "qwen3": _llama_like("qwen3", "Qwen3"),
+    "llama": llama_like("llama", "Llama"),
+    "qwen2": llama_like("qwen2", "Qwen2"),
+    "mistral": llama_like("mistral", "Mistral"),
+    "qwen3": llama_like("qwen3", "Qwen3"),
     "t5": Recipe(
         model_type="t5",
         small=_T5_SMALL,
@@ -211,9 +221,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "vit": Recipe(
         model_type="vit",
-        small=_VIT_SMALL,
-        wide=_VIT_WIDE,
-        more=(_VIT_SMALL | _ONE, _VIT_SMALL | _TWO),
+        small=VIT_SMALL,
+        wide=VIT_WIDE,
+        more=(VIT_SMALL | ONE_LAYER, VIT_SMALL | _TWO),
         variants=(("ViTForImageClassification", {}), ("ViTModel", {})),
         activation="hidden_act",
         functions=TEXT_FUNCTIONS,
@@ -222,9 +232,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "clip": Recipe(
         model_type="clip",
-        small=_clip(text=(5, 3, 21, 26), vision=(6, 4, 44, 58), projection=17),
-        wide=_clip(text=(7, 5, 35, 46), vision=(8, 6, 54, 74), projection=19),
-        more=(_clip(text=(1, 3, 21, 26), vision=(2, 4, 44, 58), projection=17),),
+        small=two_towers(text=(5, 3, 21, 26), vision=(6, 4, 44, 58), projection=17),
+        wide=two_towers(text=(7, 5, 35, 46), vision=(8, 6, 54, 74), projection=19),
+        more=(two_towers(text=(1, 3, 21, 26), vision=(2, 4, 44, 58), projection=17),),
         variants=(("CLIPModel", {}),),
     ),
     "whisper": Recipe(
@@ -240,9 +250,8 @@ RECIPES: Mapping[str, Recipe] = {
     "resnet": Recipe(
         model_type="resnet",
         small=_resnet((5, 6, 7, 8), 10, (12, 20, 28, 36)),
-        wide=_resnet((6, 7, 8, 9), 14, (16, 24, 32, 40)),
-        more=(_resnet((3, 4, 6, 3), 10, (12, 20, 28, 36)), _resnet((2, 2, 2, 2), 10, (12, 20, 28, 36)),
-              _resnet((1, 1, 1, 1), 10, (12, 20, 28, 36))),
+        wide=_resnet((8, 7, 6, 5), 14, (16, 24, 32, 40)),
+        more=(_resnet((1, 1, 1, 1), 10, (12, 20, 28, 36)), _resnet((2, 2, 2, 2), 10, (12, 20, 28, 36))),
         variants=tuple(
             (name, {"layer_type": kind, **first})
             for kind, first in (("bottleneck", {}), ("basic", {}), ("basic", {"embedding_size": "= hidden_sizes.0"}))
@@ -255,9 +264,8 @@ RECIPES: Mapping[str, Recipe] = {
     "convnext": Recipe(
         model_type="convnext",
         small=_convnext((5, 6, 7, 8), (10, 14, 22, 26)),
-        wide=_convnext((6, 7, 8, 9), (12, 16, 20, 28)),
-        more=(_convnext((3, 3, 9, 3), (10, 14, 22, 26)), _convnext((2, 2, 6, 2), (10, 14, 22, 26)),
-              _convnext((1, 1, 1, 1), (10, 14, 22, 26))),
+        wide=_convnext((8, 7, 6, 5), (12, 16, 20, 28)),
+        more=(_convnext((1, 1, 1, 1), (10, 14, 22, 26)), _convnext((2, 2, 6, 2), (10, 14, 22, 26))),
         variants=(("ConvNextForImageClassification", {}), ("ConvNextModel", {})),
         activation="hidden_act",
         functions=("gelu", "relu"),

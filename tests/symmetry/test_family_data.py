@@ -1,0 +1,116 @@
+"""The packaged families: their data are what tracing gives, at other depths and widths too, with no heavy import."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wembed.symmetry.axes import Product
+from wembed.symmetry.families import family_shapes, family_spec
+from wembed.symmetry.families.family import (
+    data_file,
+    family_bytes,
+    family_from_json,
+    family_to_json,
+    index,
+    load_family,
+)
+from wembed.symmetry.repeat import stacks_of
+from wembed.symmetry.stacks import stored_shapes
+
+LLAMA_7B = {
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "intermediate_size": 11008,
+    "num_attention_heads": 32, "num_hidden_layers": 32, "vocab_size": 32000, "hidden_act": "silu",
+    "tie_word_embeddings": False, "rms_norm_eps": 1e-6, "max_position_embeddings": 2048,
+}  # fmt: skip
+
+ALL = sorted(index())
+OF_TRANSFORMERS = [name for name in ALL if index()[name]["model_types"]]
+SLOW = [name for name in OF_TRANSFORMERS if name not in ("gpt2", "bert", "llama")]
+QUICK = [name for name in ("gpt2", "bert", "llama") if name in ALL]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_family_reads_as_it_was_written(name: str) -> None:
+    family = load_family(name)
+    assert family.name == name
+    assert family_from_json(json.loads(json.dumps(family_to_json(family)))) == family
+    assert data_file(name).read_bytes() == family_bytes(family)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_variant_gives_its_own_spec_back(name: str) -> None:
+    for variant in load_family(name).variants:
+        spec = variant.template.spec
+        assert variant.template.depths.keys() <= stacks_of(spec.tensors).keys()
+        assert spec.has_free
+
+
+def test_a_llama_of_7_billion_weights_has_one_residual_group_and_three_in_each_layer() -> None:
+    shapes = family_shapes(LLAMA_7B)
+    assert shapes is not None
+    assert len(shapes) == 291
+    assert shapes["model.layers.31.mlp.down_proj.weight"] == (4096, 11008)
+    spec = family_spec(shapes, LLAMA_7B)
+    assert spec is not None
+    free = [atom for atom in spec.atoms.values() if not atom.frozen]
+    assert len(free) == 97
+    assert [sum(atom.kind == kind for atom in free) for kind in ("hidden", "head", "head_dim")] == [33, 32, 32]
+
+
+def test_grouped_queries_share_their_head() -> None:
+    config = {**LLAMA_7B, "num_key_value_heads": 8}
+    spec = family_spec(family_shapes(config) or {}, config)
+    assert spec is not None
+    path = "model.layers.9.self_attn"
+    query = spec.tensors[f"{path}.q_proj.weight"][0]
+    assert isinstance(query, Product)
+    assert query.factors[:2] == (f"{path}.q_proj.heads", f"{path}.q_proj.repeats")
+    assert spec.tensors[f"{path}.v_proj.weight"][0] == Product((f"{path}.q_proj.heads", f"{path}.v_proj.head_dim"))
+    assert [spec.sizes[f"{path}.q_proj.{name}"] for name in ("heads", "repeats")] == [8, 4]
+
+
+def test_a_family_needs_no_torch() -> None:
+    code = (
+        "import json, sys, time; start = time.perf_counter()\n"
+        "from wembed.symmetry.families import family_shapes, family_spec\n"
+        "config = json.loads(sys.argv[1]); spec = family_spec(family_shapes(config), config)\n"
+        "assert spec.tier == 'family'\n"
+        "print(time.process_time(), *sorted({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, json.dumps(LLAMA_7B)], capture_output=True, text=True, check=True)
+    seconds, *heavy = run.stdout.split()
+    assert not heavy
+    assert float(seconds) < 1
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in OF_TRANSFORMERS]
+)
+def test_the_family_gives_what_tracing_gives(name: str) -> None:
+    """At a depth and width that the template was not made from, under the names of the class's own files."""
+    pytest.importorskip("transformers")
+    from wembed.symmetry.families.build import built_network
+    from wembed.symmetry.families.generate import difference, recipe_of
+    from wembed.symmetry.trace import trace_spec
+
+    recipe = recipe_of(name)
+    architecture, fields = recipe.variants[0]
+    network = built_network(recipe.model_type, architecture, recipe.probe | fields)
+    traced = trace_spec(network.module, network.args, network.kwargs)
+    shapes, config = stored_shapes(traced), {**network.config, "architectures": [architecture]}
+    found = family_spec(shapes, config)
+    assert found is not None
+    assert found.hash == traced.hash, difference(found, traced)
+    assert family_shapes(config) == shapes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
+def test_a_family_is_what_its_recipe_gives(name: str) -> None:
+    pytest.importorskip("transformers")
+    pytest.importorskip("timm")
+    from wembed.symmetry.families.generate import generated_family
+
+    assert generated_family(name) == load_family(name)
