@@ -243,6 +243,28 @@ CASES = {
             "c.parametrizations.weight.original1": ("c.out", "a.out"),
         },
     ),
+    "weight_norm of a transposed convolution": (
+        _with(
+            lambda net, x: net.c(x),
+            narrow=7,
+            image=True,
+            c=nn.utils.parametrizations.weight_norm(nn.ConvTranspose2d(12, 7, 2)),
+        ),
+        IMAGE,
+        {
+            "c.parametrizations.weight.original0": ("a.out", "", "", ""),
+            "c.parametrizations.weight.original1": ("a.out", "c.out", "c.tap0", "c.tap1"),
+        },
+    ),
+    "spectral_norm": (
+        _with(lambda net, x: net.c(x), narrow=7, c=nn.utils.parametrizations.spectral_norm(nn.Linear(12, 7))),
+        ROWS,
+        {
+            "c.parametrizations.weight.original": ("c.out", "a.out"),
+            "c.parametrizations.weight.0._u": ("c.out",),
+            "c.parametrizations.weight.0._v": ("a.out",),
+        },
+    ),
     "conv2d in groups": (
         _with(lambda net, x: net.c(x), narrow=8, image=True, c=nn.Conv2d(12, 8, 3, groups=4)),
         IMAGE,

@@ -191,7 +191,7 @@ class Propagation:
         return value.axes
 
     def is_parameter(self, argument: Any) -> bool:  # an operator's argument
-        """Whether an argument is a parameter of the module, transposed perhaps, or slices that were chosen of one."""
+        """Whether an argument is a parameter of the module, transposed or normed, or slices that were chosen of one."""
         while isinstance(argument, Node) and operator_name(argument) in _VIEWS:
             argument = argument.args[0]
         return isinstance(argument, Node) and argument.name in self.parameters
@@ -220,7 +220,9 @@ class Propagation:
 
 
 _CHOOSING = frozenset(("index",))
-_VIEWS = frozenset(("index", "transpose", "t", "permute", "_to_copy", "to", "clone", "alias", "detach", "contiguous"))
+_VIEWS = frozenset(
+    ("index", "_weight_norm", "transpose", "t", "permute", "_to_copy", "to", "clone", "alias", "detach", "contiguous")
+)
 
 
 def operator_name(node: Node) -> str:

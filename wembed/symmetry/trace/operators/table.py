@@ -70,7 +70,7 @@ _OTHERS: Mapping[str, Rule] = {
     **_rules(norm.weight_norm, "_weight_norm _weight_norm_interface"),
     "linear": product.linear,
     **_rules(product.add_product, "addmm baddbmm"),
-    **_rules(product.matmul, "matmul mm bmm mv dot"),
+    **_rules(product.matmul, "matmul mm bmm mv dot vdot"),
     "einsum": product.einsum,
     "scaled_dot_product_attention": product.attention,
     **_rules(space.convolution, "conv1d conv2d conv3d"),
