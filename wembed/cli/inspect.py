@@ -47,7 +47,6 @@ def inspect(
     """
     from wembed.cli.network import Sources
     from wembed.cli.opened import Opened, open_any
-    from wembed.cli.proof import check_proof
     from wembed.symmetry import save_spec
 
     output = Output.choose(format, json, quiet)
@@ -60,6 +59,8 @@ def inspect(
     for note in opened.facts():
         output.note(note)
     if verify:
+        from wembed.cli.proof import check_proof  # torch, which nothing else here needs
+
         check_proof(output, opened)
     if opened.spec.has_free and isinstance(opened, Opened) and checkpoint:
         output.next_command("permute", checkpoint, "-o", "permuted.safetensors")
