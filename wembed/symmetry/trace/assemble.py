@@ -48,6 +48,7 @@ def assemble(flow: Flow) -> SymmetrySpec:
     """The spec, of tier `traced`."""
     tensors = {name: tuple(map(_named, axes)) for name, axes in flow.traced.tensors.items()}
     assembly = _Assembly(flow, tensors)
+    _keep_copies(flow)
     for found in flow.layers:
         _settle(assembly, found)
     for found in flow.layers:
@@ -59,6 +60,13 @@ def assemble(flow: Flow) -> SymmetrySpec:
     assembly.sites.update(rest.sites)
     notes = tuple(f"operator {name} is not known, what it touches is frozen" for name in sorted(missing))
     return SymmetrySpec("traced", atoms, tensors, assembly.sites, (*assembly.layers, *rest.layers), notes=notes)
+
+
+def _keep_copies(flow: Flow) -> None:
+    """A tensor of several names stands in layers under the first alone: it keeps its values, as a file may hold all."""
+    for (tensor, *_), ref in flow.places.items():
+        if tensor in flow.traced.copies:
+            flow.sites.limit(ref, "none")
 
 
 def _named(axis: Axis) -> Axis:

@@ -31,6 +31,7 @@ class Traced:
         values: node name -> axes of its value, or of each of its values; an axis of size 1 is an empty product.
         unknown: operator name -> how often it was not understood.
         sizes: name -> size of every atom, also of those that stand in values alone.
+        copies: the tensors that stand in the state_dict under several names.
     """
 
     graph: Graph
@@ -40,6 +41,7 @@ class Traced:
     values: Mapping[str, ValueAxes]
     unknown: Mapping[str, int]
     sizes: Mapping[str, int]
+    copies: frozenset[str] = frozenset()
 
 
 def trace_axes(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Traced:
@@ -69,7 +71,8 @@ def _resolved(program: Program, trace: Propagation) -> Traced:
     free = [name for name, leaf in in_tensors.items() if not leaf.frozen]
     parents = parents_of(free, sizes, _evidence(trace, tensors.values(), names))
     atoms = {name: atom_of(name, leaf, parents.get(name, "")) for name, leaf in in_tensors.items()}
-    return Traced(program.graph, program.parameters, atoms, tensors, values, trace.unknown, sizes)
+    copies = frozenset(name for names_ in program.tied.values() if len(names_) > 1 for name in names_)
+    return Traced(program.graph, program.parameters, atoms, tensors, values, trace.unknown, sizes, copies)
 
 
 def _evidence(trace: Propagation, tensors: Iterable[tuple[Axis, ...]], names: Names) -> Evidence:
