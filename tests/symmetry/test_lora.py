@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from wembed.checkpoint import Checkpoint, open_checkpoint, write_safetensors
+from wembed.checkpoint import Checkpoint, in_memory, open_checkpoint, write_safetensors
+from wembed.encoder import load_encoder
 from wembed.errors import CheckpointRefusedError
-from wembed.symmetry import apply_action, find_spec, random_action
+from wembed.symmetry import apply_action, canonical, find_spec, random_action, random_continuous_action
 from wembed.symmetry.fit import check_fit
 
 PATH = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -220,6 +221,50 @@ def test_permutation_of_the_ranks_leaves_the_product(adapter):
     after = dict(apply_action(action, spec, checkpoint.read))
     assert not np.array_equal(after[DOWN], checkpoint.read(DOWN))
     np.testing.assert_allclose(_product(after[UP], after[DOWN]), _product(*map(checkpoint.read, (UP, DOWN))), atol=1e-5)
+
+
+ENCODERS = ("fingerprint", "stats", "gnn")
+
+
+def two_pairs() -> dict[str, np.ndarray]:
+    other = PATH.replace("q_proj", "v_proj")
+    return plain() | {f"{other}.lora_A.weight": draw(4, 9), f"{other}.lora_B.weight": draw(7, 4)}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_embedding_does_not_depend_on_the_factorisation(adapter, encoder, seed):
+    checkpoint = adapter(two_pairs())
+    spec = find_spec(checkpoint)
+    action = random_continuous_action(spec, np.random.default_rng(seed))
+    mixed = in_memory({name: np.asarray(values) for name, values in apply_action(action, spec, checkpoint.read)})
+    assert action.mixes.keys() == {site.name for site in spec.sites.values() if site.scale == "linear"}
+    np.testing.assert_allclose(
+        _product(*map(mixed.read, (UP, DOWN))), _product(*map(checkpoint.read, (UP, DOWN))), atol=1e-5
+    )
+    first, second = load_encoder(encoder).embed([(checkpoint, spec), (mixed, spec)])
+    assert np.linalg.norm(first - second) < 1e-4 * max(1.0, np.linalg.norm(first))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_embedding_sees_the_product(adapter, encoder):
+    """The control of the test above: another B makes another embedding."""
+    arrays = two_pairs()
+    checkpoint = adapter(arrays)
+    spec = find_spec(checkpoint)
+    other = in_memory(arrays | {UP: draw(5, 4)[::-1] * 3})
+    first, second = load_encoder(encoder).embed([(checkpoint, spec), (other, spec)])
+    assert np.linalg.norm(first - second) > 1e-2
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_adapter_before_its_first_step_is_embedded(adapter, encoder):
+    """Its B is zero, so that its product has no singular vectors."""
+    checkpoint = adapter({DOWN: draw(4, 6), UP: np.zeros((5, 4), np.float32)})
+    spec = find_spec(checkpoint)
+    canonical(checkpoint, spec)
+    (found,) = load_encoder(encoder).embed([(checkpoint, spec)])
+    assert np.isfinite(found).all()
 
 
 def _product(up: np.ndarray, down: np.ndarray) -> np.ndarray:

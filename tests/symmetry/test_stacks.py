@@ -11,7 +11,7 @@ from wembed.symmetry import Atom, Layer, Site, SymmetrySpec, apply_action, find_
 from wembed.symmetry.axes import Product, Sum
 from wembed.symmetry.experts import as_stored, joined
 from wembed.symmetry.fit import check_fit
-from wembed.symmetry.stacks import read_tensor, stacked_reader, stored_parts, stored_shapes
+from wembed.symmetry.stacks import read_tensor, stored_parts, stored_shapes
 
 D, E, H, INPUTS, CLASSES = 4, 3, 5, 6, 2
 NAMES = {  # what the projections are called in files of two kinds: gate, up, down
@@ -97,8 +97,7 @@ def shapes_of(weights: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
 
 def acted(spec: SymmetrySpec, checkpoint: Checkpoint, action) -> dict[str, np.ndarray]:
     """What a copy would hold, under the file's names."""
-    after = apply_action(action, spec, stacked_reader(spec, checkpoint.read))
-    return {part: array for name, values in after for part, array in stored_parts(spec, name, values)}
+    return dict(apply_action(action, spec, checkpoint.read))
 
 
 @pytest.mark.parametrize("experts", EXPERTS)
@@ -129,6 +128,23 @@ def test_experts_that_move_without_their_router_compute_something_else():
     after[router] = after[router][::-1]
     inputs = draw(99, 50, INPUTS)
     assert np.abs(run(after, inputs) - run(arrays, inputs)).max() > 1e-2
+
+
+@pytest.mark.parametrize("experts", EXPERTS)
+def test_experts_with_an_order_and_scales_of_their_own_compute_the_same(experts):
+    module = module_spec(experts)
+    hidden = replace(module.atoms["hidden"], under="experts")
+    up = replace(module.sites["up"], activation="identity", fixed=False)
+    module = replace(module, atoms={**module.atoms, "hidden": hidden}, sites={**module.sites, "up": up})
+    arrays = weights(experts)
+    spec = as_stored(module, shapes_of(arrays))
+    action = random_action(spec, np.random.default_rng(2), rescale=True)
+    assert action.permutations["hidden"].shape == (E, H)
+    assert action.scales["up"].shape == (E * H,)
+    after = acted(spec, in_memory(arrays), action)
+    inputs = draw(99, 50, INPUTS)
+    before = run(arrays, inputs, experts)
+    np.testing.assert_allclose(run(after, inputs, experts), before, atol=1e-6 * np.abs(before).max())
 
 
 def test_gate_and_up_become_stacks_of_their_own():

@@ -10,9 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import Plan, random_weights, spec_of
 
+from wembed.checkpoint import in_memory
+from wembed.encoder import load_encoder
 from wembed.errors import NotFoundError, WembedError
-from wembed.symmetry import Atom, Layer, Site, SymmetrySpec, load_spec, save_spec
-from wembed.symmetry.axes import Axis, Product, Sum, axis_from_json, axis_size
+from wembed.symmetry import (
+    Action,
+    Atom,
+    Layer,
+    Site,
+    SymmetrySpec,
+    apply_action,
+    load_spec,
+    random_continuous_action,
+    save_spec,
+)
+from wembed.symmetry.axes import Axis, Product, Sum, axis_from_json, axis_size, axis_to_json
+from wembed.symmetry.fit import check_fit
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 
 
@@ -417,8 +430,37 @@ def test_any_part_replaced_by_any_json_is_a_value_error_or_a_spec(source, value)
     assert spec_from_json(spec_to_json(spec)) == spec
 
 
+CUTS = (None, -1, "", "kv", "q", "v", "none", "sign", "real", [], [1], True, 1)
+
+
+@given(st.data())
+def test_a_spec_that_is_accepted_can_be_acted_with_or_is_refused_in_words(source):
+    """One leaf is replaced; what still fits the weights is applied, made canonical and embedded without a crash."""
+    data = json.loads(json.dumps(spec_to_json(heads())))
+    where = source.draw(st.sampled_from(sorted(_leaves(data), key=str)))
+    inner = data
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = source.draw(st.sampled_from(CUTS))
+    draw = np.random.default_rng(0).normal
+    checkpoint = in_memory({"qkv": draw(size=(24, 8)), "o": draw(size=(8, 12))})
+    try:
+        spec = spec_from_json(data)
+        check_fit(spec, checkpoint)
+    except (ValueError, WembedError):
+        return
+    shapes = {name: array.shape for name, array in apply_action(_whole(spec), spec, checkpoint.read)}
+    assert shapes == {"qkv": (24, 8), "o": (8, 12)}
+    (found,) = load_encoder("fingerprint").embed([(checkpoint, spec)])
+    assert np.isfinite(found).all()
+
+
+def _whole(spec: SymmetrySpec) -> Action:
+    return random_continuous_action(spec, np.random.default_rng(1))
+
+
 AXES = st.recursive(
-    st.sampled_from(["kv", "rep", "d"]).map(lambda name: name),
+    st.sampled_from(["kv", "rep", "d"]),
     lambda inner: (
         st.lists(inner, min_size=1, max_size=3)
         .map(tuple)
@@ -430,8 +472,6 @@ AXES = st.recursive(
 
 @given(AXES)
 def test_any_axis_survives_the_round_trip_or_is_too_deep(axis):
-    from wembed.symmetry.axes import axis_to_json
-
     try:
         assert axis_from_json(json.loads(json.dumps(axis_to_json(axis)))) == axis
     except ValueError as error:
