@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from wembed.cli import options
+from wembed.cli.collapsed import collapsed
 from wembed.cli.output import Output
 
-COLUMNS = ("group", "size", "kind", "free", "scale", "why", "tensors")
+COLUMNS = ("group", "size", "kind", "free", "scale", "why", "tensors", "shape")
 
 
 def inspect(
@@ -55,7 +56,8 @@ def inspect(
         save_spec(opened.spec, save)
     if graph:
         opened.save_graph(graph)
-    output.rows([row | {"why": row["why"] or None} for row in opened.spec.rows()], COLUMNS)
+    rows = [row | {"why": row["why"] or None} for row in opened.spec.rows()]
+    output.rows(*(collapsed(rows) if output.format == "table" else (rows, COLUMNS)))
     for note in opened.facts():
         output.note(note)
     if verify:

@@ -187,6 +187,18 @@ def axis_text(axis: Axis) -> str:
             return axis
 
 
+def shape_text(axis: Axis, sizes: Mapping[str, int]) -> str:
+    """The sizes that an axis is made of, for people: `8`, `4 x 64` (heads x dims), `4 x (32 | 32)`."""
+    match axis:
+        case Product(factors):
+            parts = (shape_text(factor, sizes) for factor in factors)
+            return " x ".join(f"({part})" if "|" in part else part for part in parts)
+        case Sum(terms):
+            return " | ".join(shape_text(term, sizes) for term in terms)
+        case _:
+            return str(sizes[axis])
+
+
 def axis_to_json(axis: Axis) -> object:
     """An axis as JSON: a string, {"product": [...]} or {"sum": [...]}."""
     match axis:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from wembed.symmetry.axes import Axis, atoms_of, axis_size, axis_text, part_atoms, part_count, parts_of
+from wembed.symmetry.axes import Axis, atoms_of, axis_size, axis_text, part_atoms, part_count, parts_of, shape_text
 
 Tier = Literal["traced", "family", "given", "inferred"]
 AtomKind = Literal["input", "output", "hidden", "spatial", "head", "head_dim", "expert", "vocabulary"]
@@ -247,12 +247,25 @@ class SymmetrySpec:
         return sum(self.size_of(axis) for axis in axes if not self.why_frozen(axis)) / total if total else 0.0
 
     def rows(self) -> list[dict[str, object]]:
-        """One row per group: group, size, kind, free, scale, why, tensors."""
-        return [self._row(axis, names) for axis, names in _groups(self.tensors).items()]
+        """One row per group: group, size, kind, free, scale, why, tensors, shape."""
+        scales = self._scales()
+        return [self._row(axis, names, scales.get(axis, set())) for axis, names in _groups(self.tensors).items()]
 
-    def _row(self, axis: Axis, tensors: list[str]) -> dict[str, object]:
+    def _scales(self) -> dict[Axis, set[str]]:
+        """The classes of the sites that tensors write or read along each axis, or along parts of it."""
+        scales: dict[Axis, set[str]] = {}
+        for layer in self.layers:
+            for role, name in layer.tensors.items():
+                axes = self.tensors[name]
+                ends = {"target": layer.target, "source": layer.source}
+                whole = role == "weight" and layer.layout
+                for end, axis in zip(layer.layout, axes, strict=True) if whole else [("target", axes[-1])]:
+                    if end in ends:
+                        scales.setdefault(axis, set()).add(self.sites[ends[end]].scale)
+        return {axis: found - {"none"} for axis, found in scales.items()}
+
+    def _row(self, axis: Axis, tensors: list[str], scales: set[str]) -> dict[str, object]:
         why = self.why_frozen(axis)
-        scales = {site.scale for site in self.sites.values() if site.axis == axis} - {"none"}
         return {
             "group": axis_text(axis),
             "size": self.size_of(axis),
@@ -261,6 +274,7 @@ class SymmetrySpec:
             "scale": ",".join(sorted(scales)) or "none",
             "why": why,
             "tensors": tensors,
+            "shape": shape_text(axis, self.sizes),
         }
 
 

@@ -1,0 +1,57 @@
+"""The groups of a network as a person reads them: layers that differ in their number alone share a row."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+COLUMNS = ("group", "times", "size", "shape", "kind", "free", "scale", "why", "tensors")
+_TENSORS_SHOWN = 3
+
+Row = Mapping[str, object]
+
+
+class Collapsed(NamedTuple):
+    """Rows and the columns to show."""
+
+    rows: list[Row]
+    columns: Sequence[str]
+
+
+def collapsed(rows: Sequence[Row]) -> Collapsed:
+    """One row for all groups that differ in the numbers of their names alone; `times` says how many these are."""
+    together: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        key = tuple(row[column] for column in ("size", "shape", "kind", "free", "scale", "why"))
+        together.setdefault((_pattern(str(row["group"])), _tensors(row), *key), []).append(row)
+    return Collapsed([_one(alike) for alike in together.values()], COLUMNS)
+
+
+def _pattern(name: str) -> str:
+    return re.sub(r"(?<![^.])\d+(?![^.])", "*", name)
+
+
+def _tensors(row: Row) -> str:
+    names = row["tensors"]
+    patterns = list(dict.fromkeys(_short(str(name)) for name in names)) if isinstance(names, list) else []
+    more = f" and {len(patterns) - _TENSORS_SHOWN} more" if len(patterns) > _TENSORS_SHOWN else ""
+    return ", ".join(patterns[:_TENSORS_SHOWN]) + more
+
+
+def _short(name: str) -> str:
+    """The last two words of a name: the layer and the parameter."""
+    return ".".join(_pattern(name).split(".")[-2:])
+
+
+def _one(alike: Sequence[Row]) -> Row:
+    first = alike[0]
+    name = _pattern(str(first["group"])) if len(alike) > 1 else str(first["group"])
+    return {**first, "group": _factored(name), "times": len(alike), "tensors": _tensors(first)}
+
+
+def _factored(group: str) -> str:
+    """A product or sum of atoms of one layer, which is named once."""
+    marks = re.split(r"( x | \| )", group)
+    names = marks[::2]
+    head = names[0].rpartition(".")[0]
+    short = [name.removeprefix(f"{head}.") if i and head else name for i, name in enumerate(names)]
+    return "".join(word for pair in zip(short, [*marks[1::2], ""], strict=True) for word in pair)
