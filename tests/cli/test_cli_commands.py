@@ -168,7 +168,7 @@ def test_a_store_elsewhere_holds_the_embeddings(run, filled):
 
 def test_inspect_shows_groups_and_saves_a_spec_that_can_be_given_back(run, filled):
     result = run("inspect", "a", "--save", "spec.json")
-    assert result.out.splitlines()[0] == "group\tsize\tkind\tfree\tscale\twhy\ttensors"
+    assert result.out.splitlines()[0] == "group\tsize\tkind\tfree\tscale\twhy\ttensors\tshape"
     assert "note: tier inferred, structure " in result.err
     assert " groups are free, " in result.err
     assert "next: wembed permute a -o permuted.safetensors\n" in result.err

@@ -300,6 +300,8 @@ def _check_site(spec: SymmetrySpec, site: Site) -> None:
     _check_atoms(spec.atoms, f"site {site.name}", site.axis)
     if parts_of(site.axis) != [()]:
         raise ValueError(f"site {site.name} lies along {axis_text(site.axis)}, expected an atom or a product of atoms")
+    if not site.fixed and len(set(atoms_of(site.axis))) < len(list(atoms_of(site.axis))):
+        raise ValueError(f"site {site.name} has an atom twice, along {axis_text(site.axis)}")
     if site.activation not in SCALE_OF_ACTIVATION:
         known = ", ".join(SCALE_OF_ACTIVATION)
         raise ValueError(f"site {site.name} has activation {site.activation!r}, known are {known}")
@@ -383,10 +385,10 @@ def _check_kind(layer: Layer, source: Axis, target: Axis) -> None:
 def _lies_along(layer: Layer, axes: tuple[Axis, ...], site: Axis) -> bool:
     """Whether a vector lies along a site: exactly, or repeating it (a bias of queries that share their keys' factors).
 
-    A vector for each expert has a batch axis in front.
+    A vector for each expert has a batch axis in front; axes of size 1 do not count.
     """
-    *batch, last = axes
-    atoms = _wide(*(atom for axis in batch for atom in atoms_of(axis)), *part_atoms(last, layer.target_part))
+    parts = [() if parts_of(axis) == [()] else layer.target_part for axis in axes]
+    atoms = _wide(*(atom for axis, part in zip(axes, parts, strict=True) for atom in part_atoms(axis, part)))
     own = _wide(*atoms_of(site))
     return atoms == own or (layer.kind in ("dense", "vector") and set(own) <= set(atoms))
 

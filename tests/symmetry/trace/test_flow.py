@@ -219,6 +219,16 @@ CASES = {
         (2, 5, 5),
         {"a.out": "positive", "up.out": "positive"},
     ),
+    "gain of every channel": (
+        Net(
+            lambda net, x: net.b(torch.relu(net.a(x) * net.gain).mean((2, 3))),
+            a=nn.Conv2d(2, 4, 3),
+            gain=nn.Parameter(torch.ones(4, 1, 1)),
+            b=_linear(4, 3),
+        ),
+        (2, 5, 5),
+        {"a.out": "real", "gain.out": "positive"},
+    ),
     "shared module": (
         Net(
             lambda net, x: net.c(torch.relu(net.b(torch.relu(net.b(torch.relu(net.a(x))))))),

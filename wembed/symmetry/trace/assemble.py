@@ -92,7 +92,8 @@ def _own(assembly: _Assembly, found: FoundLayer, end: AxisRole) -> tuple[str, ..
     name = found.tensors.get("weight") or next(iter(found.tensors.values()))
     axes = assembly.flow.traced.tensors[name]
     if not found.layout:
-        return part_atoms(axes[-1], found.target_part)
+        wide = [axis for axis in axes if axis != UNIT]
+        return part_atoms(wide[-1] if wide else UNIT, found.target_part)
     batch = [atom for role, axis in _roles(found, axes) if role == "batch" for atom in part_atoms(axis, ())]
     part = found.target_part if end == "target" else found.source_part
     inside = [atom for role, axis in _roles(found, axes) if role == end for atom in part_atoms(axis, part)]
