@@ -135,7 +135,7 @@ def _without_repeats(spec: SymmetrySpec, sizes: Sizes) -> tuple[SymmetrySpec, Si
 
 def _resized_site(site: Site, gone: set[str]) -> Site:
     axis = _without(site.axis, gone)
-    return replace(site, axis=axis, limit="none") if axis == UNIT.name else replace(site, axis=axis)
+    return replace(site, axis=axis, limit="none") if axis == UNIT.name != site.axis else replace(site, axis=axis)
 
 
 def _without(axis: Axis, gone: set[str]) -> Axis:
