@@ -11,9 +11,7 @@ def _row(layer: int, **other):
 
 def test_layers_that_differ_in_their_number_alone_share_a_row():
     rows, _ = collapsed([_row(i) for i in range(12)])
-    assert [(row["group"], row["times"], row["tensors"]) for row in rows] == [
-        ("layers.*.q.heads x head_dim", 12, "q.weight")
-    ]
+    assert [(row["group"], row["times"]) for row in rows] == [("layers.*.q.heads x head_dim", 12)]
 
 
 def test_a_layer_that_is_unlike_the_others_has_a_row_of_its_own():
@@ -24,6 +22,7 @@ def test_a_layer_that_is_unlike_the_others_has_a_row_of_its_own():
     ]
 
 
-def test_many_tensors_are_counted():
-    rows, _ = collapsed([_row(0, tensors=[f"layers.0.{name}.weight" for name in "abcde"])])
-    assert rows[0]["tensors"] == "a.weight, b.weight, c.weight and 2 more"
+def test_taps_are_left_out():
+    rows, columns = collapsed([_row(0), _row(1, why="kernel taps")])
+    assert [row["times"] for row in rows] == [1]
+    assert "tensors" not in columns

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-COLUMNS = ("group", "times", "size", "shape", "kind", "free", "scale", "why", "tensors")
-_TENSORS_SHOWN = 3
+COLUMNS = ("group", "times", "shape", "kind", "free", "scale", "why")
+_TAPS = "kernel taps"  # nobody looks for these
 
 Row = Mapping[str, object]
 
@@ -21,8 +21,9 @@ def collapsed(rows: Sequence[Row]) -> Collapsed:
     """One row for all groups that differ in the numbers of their names alone; `times` says how many these are."""
     together: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        key = tuple(row[column] for column in ("size", "shape", "kind", "free", "scale", "why"))
-        together.setdefault((_pattern(str(row["group"])), _tensors(row), *key), []).append(row)
+        if row["why"] != _TAPS:
+            key = tuple(row[column] for column in COLUMNS[2:])
+            together.setdefault((_pattern(str(row["group"])), *key), []).append(row)
     return Collapsed([_one(alike) for alike in together.values()], COLUMNS)
 
 
@@ -30,22 +31,10 @@ def _pattern(name: str) -> str:
     return re.sub(r"(?<![^.])\d+(?![^.])", "*", name)
 
 
-def _tensors(row: Row) -> str:
-    names = row["tensors"]
-    patterns = list(dict.fromkeys(_short(str(name)) for name in names)) if isinstance(names, list) else []
-    more = f" and {len(patterns) - _TENSORS_SHOWN} more" if len(patterns) > _TENSORS_SHOWN else ""
-    return ", ".join(patterns[:_TENSORS_SHOWN]) + more
-
-
-def _short(name: str) -> str:
-    """The last two words of a name: the layer and the parameter."""
-    return ".".join(_pattern(name).split(".")[-2:])
-
-
 def _one(alike: Sequence[Row]) -> Row:
     first = alike[0]
     name = _pattern(str(first["group"])) if len(alike) > 1 else str(first["group"])
-    return {**first, "group": _factored(name), "times": len(alike), "tensors": _tensors(first)}
+    return {**first, "group": _factored(name), "times": len(alike)}
 
 
 def _factored(group: str) -> str:
