@@ -38,9 +38,13 @@ def _one(alike: Sequence[Row]) -> Row:
 
 
 def _factored(group: str) -> str:
-    """A product or sum of atoms of one layer, which is named once."""
-    marks = re.split(r"( x | \| )", group)
-    names = marks[::2]
-    head = names[0].rpartition(".")[0]
-    short = [name.removeprefix(f"{head}.") if i and head else name for i, name in enumerate(names)]
-    return "".join(word for pair in zip(short, [*marks[1::2], ""], strict=True) for word in pair)
+    """A product or sum of atoms, each without the words that it begins with as the first one does."""
+    names, marks = re.split(r" x | \| ", group), re.findall(r" x | \| ", group)
+    first = names[0].split(".")
+    short = names[:1] + [_beyond(first, name.split(".")) for name in names[1:]]
+    return "".join(f"{name}{mark}" for name, mark in zip(short, [*marks, ""], strict=True))
+
+
+def _beyond(first: Sequence[str], words: Sequence[str]) -> str:
+    same = next((i for i, (a, b) in enumerate(zip(first, words, strict=False)) if a != b), len(words) - 1)
+    return ".".join(words[min(same, len(words) - 1) :])
