@@ -59,6 +59,68 @@ def test_a_llama_of_7_billion_weights_has_one_residual_group_and_three_in_each_l
     assert [sum(atom.kind == kind for atom in free) for kind in ("hidden", "head", "head_dim")] == [33, 32, 32]
 
 
+VIT = {
+    "model_type": "vit", "architectures": ["ViTForImageClassification"], "hidden_size": 192, "num_hidden_layers": 12,
+    "num_attention_heads": 3, "intermediate_size": 768, "image_size": 224, "patch_size": 16, "hidden_act": "gelu",
+}  # fmt: skip
+BERT = {
+    "model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": 128, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "intermediate_size": 512, "vocab_size": 30522, "hidden_act": "gelu",
+    "max_position_embeddings": 512, "type_vocab_size": 2,
+}  # fmt: skip
+OLD_VIT = {
+    ".layers.": ".encoder.layer.", "attention.q_proj": "attention.attention.query", "mlp.fc1": "intermediate.dense",
+    "attention.k_proj": "attention.attention.key", "attention.v_proj": "attention.attention.value",
+    "attention.o_proj": "attention.output.dense", "mlp.fc2": "output.dense",
+}  # fmt: skip
+
+
+def free_atoms(config: dict[str, object], shapes: dict[str, tuple[int, ...]]) -> int:
+    spec = family_spec(shapes, config)
+    assert spec is not None
+    assert stored_shapes(spec) == shapes
+    return sum(not atom.frozen for atom in spec.atoms.values())
+
+
+def test_names_on_disk_of_older_versions_are_known() -> None:
+    shapes = family_shapes(VIT) or {}
+    old = {}
+    for name, shape in shapes.items():
+        for new, before in OLD_VIT.items():
+            name = name.replace(new, before)
+        old[name] = shape
+    assert old.keys() != shapes.keys()
+    assert free_atoms(VIT, old) == free_atoms(VIT, shapes) == 1 + 4 * 12
+    shapes = family_shapes(BERT) or {}
+    gamma = {
+        name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): shapes[name] for name in shapes
+    }
+    assert free_atoms(BERT, gamma) == free_atoms(BERT, shapes) == 1 + 4 * 2
+
+
+def test_a_body_without_head_or_pooler_has_its_inner_groups() -> None:
+    shapes = family_shapes(BERT) or {}
+    body = {name.removeprefix("bert."): shape for name, shape in shapes.items() if not name.startswith("cls.")}
+    assert free_atoms(BERT, body) == 4 * 2
+    assert free_atoms(BERT, {**body, "lm_head.weight": (3, 128)}) == 4 * 2
+
+
+def test_a_tied_head_need_not_be_in_the_file() -> None:
+    shapes = family_shapes(BERT) or {}
+    stored = {name: shape for name, shape in shapes.items() if name != "cls.predictions.decoder.weight"}
+    assert free_atoms(BERT, stored) == free_atoms(BERT, shapes)
+
+
+def test_a_padded_cifar_resnet_is_known_by_its_names_without_scales() -> None:
+    shapes = stored_shapes(load_family("cifar_resnet").variants[0].template.spec)
+    spec = family_spec(shapes, {})
+    assert spec is not None
+    assert spec.has_free
+    assert not spec.has_scales
+    shapes["layer2.0.shortcut.0.weight"] = (32, 16, 1, 1)
+    assert family_spec(shapes, {}) is None
+
+
 def test_grouped_queries_share_their_head() -> None:
     config = {**LLAMA_7B, "num_key_value_heads": 8}
     spec = family_spec(family_shapes(config) or {}, config)
@@ -93,12 +155,12 @@ def test_the_family_gives_what_tracing_gives(name: str) -> None:
     pytest.importorskip("transformers")
     from wembed.symmetry.families.build import built_network
     from wembed.symmetry.families.generate import difference, recipe_of
-    from wembed.symmetry.trace import trace_spec
+    from wembed.symmetry.fitted import traced_spec
 
     recipe = recipe_of(name)
     architecture, fields = recipe.variants[0]
     network = built_network(recipe.model_type, architecture, recipe.probe | fields)
-    traced = trace_spec(network.module, network.args, network.kwargs)
+    traced = traced_spec(network)
     shapes, config = stored_shapes(traced), {**network.config, "architectures": [architecture]}
     found = family_spec(shapes, config)
     assert found is not None

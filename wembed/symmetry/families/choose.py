@@ -168,10 +168,11 @@ def _is_alike(said: object, traced: object) -> bool:
 
 
 def _may_be_missing(variant: Variant, spec: SymmetrySpec, missing: tuple[str, ...], names: frozenset[str]) -> bool:
-    """A bias may be off, which is a bias of zero; of a tensor with several names one is enough."""
+    """A bias may be off, which is one of zero; of a tensor with several names one is enough; bodies have no pooler."""
     biases = {name for layer in spec.layers if layer.kind == "dense" for name in [layer.tensors.get("bias")] if name}
     tied = {name for group in variant.tied if names & set(group) for name in group}
-    return all(name in biases or name in tied for name in missing)
+    ends = {name for name in missing if variant.takes_heads and name.startswith("pooler.")}
+    return all(name in biases | tied | ends for name in missing)
 
 
 def _only_heads(match: _Match) -> bool:

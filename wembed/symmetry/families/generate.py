@@ -21,6 +21,7 @@ from wembed.symmetry.families.more_recipes import MORE_RECIPES
 from wembed.symmetry.families.named import NAMED, NamedVariant
 from wembed.symmetry.families.names import renamed_spec
 from wembed.symmetry.families.recipes import RECIPES, Config, Recipe
+from wembed.symmetry.families.shrink import freeze_rest
 from wembed.symmetry.repeat import depths_in, stacks_of
 from wembed.symmetry.resize import solved_sizes
 from wembed.symmetry.rules import field_of, fields_in
@@ -131,8 +132,9 @@ def _example(recipe: Recipe, architecture: str, fields: Config) -> Example:
 
 
 def _traced(network: Runnable, prefix: str) -> SymmetrySpec:
-    """The spec of a network, its names without the body's prefix."""
+    """The spec of a network, with what no value passes through; its names without the body's prefix."""
     spec = trace_spec(network.module, network.args, network.kwargs)
+    spec = freeze_rest(spec, {name: shape for name, shape in network.shapes.items() if name not in spec.tensors})
     return renamed_spec(spec, {name: name.removeprefix(prefix) for name in spec.tensors})
 
 
