@@ -104,8 +104,10 @@ PLANS = {
         Front("vectors", 4), (Grouped(2, 3, 4, "convolution", "relu"), Grouped(3, 2, 2, "norm", "silu")), "steps"
     ),
     "recurrent": NetworkPlan(Front("tokens", 4), (Recurrent("gru", 5), Recurrent("lstm", 3)), "mean"),
+    "tied, nothing between": NetworkPlan(Front("tokens", 4), (Mlp(3, "identity", "none"),), "tied"),
     "tied": NetworkPlan(Front("tokens", 4), (Gated(5, "silu", True), Mlp(3, "gelu", "layer")), "tied"),
     "heads": NetworkPlan(Front("tokens", 4), (Attention(2, 1, 4, 3, "split", True, False),), "mean"),
+    "heads of one": NetworkPlan(Front("tokens", 4), (Attention(3, 1, 2, 1, "split", False, False),), "steps"),
     "shared heads": NetworkPlan(Front("tokens", 4), (Attention(3, 2, 4, 2, "split", False, True),), "steps"),
     "joined heads": NetworkPlan(Front("tokens", 4), (Attention(3, 2, 2, 3, "joined", True, False),), "steps"),
     "heads by head": NetworkPlan(Front("tokens", 4), (Attention(3, 2, 2, 3, "by_head", True, False),), "steps"),

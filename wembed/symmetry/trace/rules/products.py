@@ -295,8 +295,7 @@ def _mixed(flow: Flow, node: Node, x: Carried, y: Carried) -> Carried:
         ref = _one_of(flow, left, right)
         if ref is not None:
             refs[cell] = ref
-            if ref != ZERO:
-                flow.sites.activate(ref, label)
+            _average(flow, ref, label, part_atoms(axes[-1], cell[-1]))
     return Carried(axes, refs)
 
 
@@ -364,6 +363,13 @@ def attention(flow: Flow, node: Node) -> State:
         found = [ref for inner, ref in v.refs.items() if inner[-1] == cell[-1]]
         if found:
             refs[cell] = _joined(flow, found)
-            if refs[cell] != ZERO:
-                flow.sites.activate(refs[cell], averages)
+            _average(flow, refs[cell], averages, part_atoms(axes[-1], cell[-1]))
     return Carried(axes, refs)
+
+
+def _average(flow: Flow, ref: Ref, label: str, atoms: Sequence[str]) -> None:
+    """Note that a head's values are averaged: a matrix may mix them, a factor alone where there is one value."""
+    if ref != ZERO:
+        flow.sites.activate(ref, label)
+        if not atoms:
+            flow.sites.limit(ref, "real")
