@@ -351,6 +351,24 @@ def test_duals_that_do_not_fit_are_refused(sites, message):
         heads(sites=sites)
 
 
+def test_matrix_is_no_vector_that_repeats_its_site():
+    layers = heads().layers
+    with pytest.raises(ValueError, match="layer o: o is no vector along stream"):
+        heads(layers=(*layers[:3], replace(layers[3], kind="vector")))
+
+
+def test_matrix_is_no_bias():
+    layers = heads().layers
+    biased = replace(layers[0], tensors={"weight": "qkv", "bias": "o"}, target_part=(0,))
+    with pytest.raises(ValueError, match="layer q: o is no vector along kv x d"):
+        heads(layers=(biased, *layers[1:3]))
+
+
+def test_site_that_has_an_atom_twice_is_refused():
+    with pytest.raises(ValueError, match="site v has an atom twice, along kv x kv"):
+        heads(sites=with_site("v", axis=Product(("kv", "kv"))))
+
+
 @pytest.mark.parametrize("part", [(), (3,), (-1,), (0, 0), (10**30,)])
 def test_part_that_is_not_there_is_refused(part):
     layers = heads().layers

@@ -93,7 +93,10 @@ def _newton_step(terms: Sequence[Term], values: Sequence[Vector], gradient: Vect
         if power <= goal:
             break
         curved = diagonal * direction - 4.0 * _coupling(terms, values, direction)
-        length = power / float(direction @ curved)
+        curvature = float(direction @ curved)
+        if curvature <= 0.0:  # flat: a site between its own channels alone, whose factors cancel
+            break
+        length = power / curvature
         step += length * direction
         residual -= length * curved
         scaled = residual / diagonal

@@ -390,7 +390,8 @@ def _lies_along(layer: Layer, axes: tuple[Axis, ...], site: Axis) -> bool:
     parts = [() if parts_of(axis) == [()] else layer.target_part for axis in axes]
     atoms = _wide(*(atom for axis, part in zip(axes, parts, strict=True) for atom in part_atoms(axis, part)))
     own = _wide(*atoms_of(site))
-    return atoms == own or (layer.kind in ("dense", "vector") and set(own) <= set(atoms))
+    is_matrix = sum(bool(_wide(*atoms_of(axis))) for axis in axes) > 1
+    return atoms == own or (layer.kind in ("dense", "vector") and not is_matrix and set(own) <= set(atoms))
 
 
 def _wide(*atoms: str) -> tuple[str, ...]:
