@@ -10,7 +10,7 @@ from wembed.symmetry.repeat import depths_in, repeated, stacks_of
 from wembed.symmetry.resize import solved_sizes
 from wembed.symmetry.rules import evaluate
 from wembed.symmetry.stacks import stored_shapes
-from wembed.symmetry.templates import Template, deepen, shapes_of, spec_of
+from wembed.symmetry.templates import Template, check_repeats, deepen, shapes_of, spec_of
 
 SMALL = Decoder(layers=5)
 
@@ -94,7 +94,7 @@ def test_a_spec_whose_layers_differ_is_no_template() -> None:
     spec = decoder_spec(SMALL)
     atoms = {**spec.atoms, "layers.3.up.out": replace(spec.atoms["layers.3.up.out"], frozen="model output")}
     with pytest.raises(ValueError, match="does not repeat"):
-        Template(replace(spec, atoms=atoms), {"layers.": "num_hidden_layers"})
+        check_repeats(replace(spec, atoms=atoms), ["layers."])
 
 
 def test_stacks_are_found_where_their_middle_units_agree() -> None:
@@ -112,6 +112,7 @@ def test_stacks_are_found_where_their_middle_units_agree() -> None:
         ("a / b", 4),
         ("a / b * 0.5", 2),
         ("4 * a", 48),
+        ("1 - share * c", 48),
         ("deep.list.1", 7),
         ("deep.list.2", None),
         ("flag", None),
@@ -120,5 +121,5 @@ def test_stacks_are_found_where_their_middle_units_agree() -> None:
     ],
 )
 def test_rules_read_a_config(rule: str, size: int | None) -> None:
-    config = {"a": 12, "b": 3, "zero": 0, "deep": {"list": [5, 7]}, "flag": True, "text": "12"}
+    config = {"a": 12, "b": 3, "c": 80, "share": 0.4, "zero": 0, "deep": {"list": [5, 7]}, "flag": True, "text": "12"}
     assert evaluate(rule, config) == size

@@ -1,11 +1,12 @@
 """Sizes that a config gives: rules such as `num_key_value_heads | num_attention_heads` and `hidden_size / num_heads`.
 
 A rule is one alternative or several, behind each other, split by ` | `; the first whose fields are all there counts. An
-alternative is a chain of products and quotients, from left to right, of numbers and fields; a field may lie deeper
-(`vision_config.hidden_size`, `depths.0`).
+alternative is a chain of products, quotients and differences, from left to right, of numbers and fields; a field may
+lie deeper (`vision_config.hidden_size`, `depths.0`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import mul, sub, truediv
 from typing import Any
 
 Config = Mapping[str, Any]  # config.json, not trusted
@@ -16,7 +17,7 @@ def evaluate(rule: str, config: Config) -> int | None:
     for alternative in rule.split(" | "):
         value = _evaluate_chain(alternative.split(" "), config)
         if value is not None and value >= 1:
-            return int(value)
+            return int(value + _ROUNDING)
     return None
 
 
@@ -26,7 +27,7 @@ def _evaluate_chain(words: list[str], config: Config) -> float | None:
         value = _term(word, config)
         if total is None or value is None or (operator == "/" and value == 0):
             return None
-        total = total * value if operator == "*" else total / value
+        total = _OPERATORS[operator](total, value)
     return total
 
 
@@ -38,6 +39,8 @@ def _term(word: str, config: Config) -> float | None:
     return value if abs(value) < _LARGEST else None
 
 
+_OPERATORS: Mapping[str, Callable[[float, float], float]] = {"*": mul, "/": truediv, "-": sub}
+_ROUNDING = 1e-6  # 0.6 * 80 is a little less than 48
 _LARGEST = 1e12  # more than any size; beyond it floats would no longer be exact
 
 

@@ -6,7 +6,7 @@ from the shapes, and the sizes that no shape tells (how many heads) from the con
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wembed.symmetry.chains import Shapes
@@ -24,7 +24,8 @@ class Template:
     Args:
         spec: of a small member.
         depths: for each of its stacks, the rule that gives its number of units.
-        sizes: the rule that gives an atom's size, by the atom's name with `#` for the numbers of units.
+        sizes: the rule that gives an atom's size, by the atom's name with `#` for the numbers of units, or
+            as it is for a first unit that is not like the others.
         shallowest: the fewest units of a stack for which it is known to be right.
     """
 
@@ -34,12 +35,21 @@ class Template:
     shallowest: int = 1
 
     def __post_init__(self) -> None:
-        """Check that the rules speak of what is there, and that the small member comes back."""
-        stacks = stacks_of(self.spec.tensors)
-        if self.depths.keys() - stacks.keys():
-            raise ValueError(f"no stack {sorted(self.depths.keys() - stacks.keys())[0]!r} in the spec")
-        if repeated(self.spec, {stack: stacks[stack] for stack in self.depths}).hash != self.spec.hash:
-            raise ValueError("the spec does not repeat its layers")
+        """Check that the rules speak of what is there."""
+        strange = self.depths.keys() - stacks_of(self.spec.tensors).keys()
+        if strange:
+            raise ValueError(f"no stack {min(strange)!r} in the spec")
+
+
+def check_repeats(spec: SymmetrySpec, stacks: Iterable[str]) -> None:
+    """Check that a spec's own records come back when those of its middle units are repeated.
+
+    Raises:
+        ValueError: where they do not.
+    """
+    depths = {stack: depth for stack, depth in stacks_of(spec.tensors).items() if stack in set(stacks)}
+    if repeated(spec, depths).hash != spec.hash:
+        raise ValueError("the spec does not repeat its layers")
 
 
 def deepen(spec: SymmetrySpec, shapes: Shapes) -> SymmetrySpec:
@@ -54,8 +64,7 @@ def deepen(spec: SymmetrySpec, shapes: Shapes) -> SymmetrySpec:
         CheckpointRefusedError: if a tensor has a shape that does not go together with the rest, naming it.
     """
     stacks = stacks_of(spec.tensors)
-    if repeated(spec, stacks).hash != spec.hash:
-        raise ValueError("the spec does not repeat its layers")
+    check_repeats(spec, stacks)
     deep = repeated(spec, depths_in(shapes, stacks))
     missing = [name for name in deep.tensors if name not in shapes]
     if missing:
@@ -72,8 +81,13 @@ def sizes_by_rule(template: Template, spec: SymmetrySpec, config: Config) -> dic
 
 
 def _by_rule(template: Template, atom: str, config: Config) -> int | None:
-    rule = template.sizes.get(pattern_of(atom, template.depths))
+    rule = rule_of(template, atom)
     return evaluate(rule, config) if rule else None
+
+
+def rule_of(template: Template, atom: str) -> str:
+    """The rule for an atom's size, or ""."""
+    return template.sizes.get(atom) or template.sizes.get(pattern_of(atom, template.depths), "")
 
 
 def pattern_of(name: str, stacks: Mapping[str, object]) -> str:

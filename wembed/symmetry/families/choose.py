@@ -20,7 +20,7 @@ from wembed.symmetry.resize import resized, solved_sizes
 from wembed.symmetry.rules import Config, evaluate, field_of, with_defaults
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.stacks import stored_shapes
-from wembed.symmetry.templates import pattern_of, shapes_of, sizes_by_rule
+from wembed.symmetry.templates import pattern_of, rule_of, shapes_of, sizes_by_rule
 
 _HARMLESS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|position_ids|masked_bias|attn(\.attention)?\.bias)$")
 _HEADS = frozenset(  # what the first part of a head's names is, in transformers
@@ -216,7 +216,7 @@ def _check_config(match: _Match, sizes: Mapping[str, int], by_rule: Mapping[str,
     for name, said in by_rule.items():
         kind = match.spec.atoms[name].kind
         if kind in ("hidden", "head", "head_dim", "expert") and sizes.get(name, said) != said:
-            rule = template.sizes[pattern_of(name, template.depths)]
+            rule = rule_of(template, name)
             tensor = next(t for t, axes in match.spec.tensors.items() if any(name in atoms_of(axis) for axis in axes))
             message = f"tensor {tensor} has {sizes[name]} indices along {name}, config.json says {rule} = {said}"
             raise CheckpointRefusedError(message)

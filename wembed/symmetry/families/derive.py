@@ -72,20 +72,24 @@ def derived_template(small: Example, wide: Example) -> Template:
 
 
 def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dict[str, str]:
-    """A rule for every pattern of atoms, as far as the configs give one."""
-    found: dict[str, list[tuple[int, int]]] = {}
-    for name, atom in small.spec.atoms.items():
+    """A rule for every pattern of atoms, as far as the configs give one; for the first unit's own where it differs."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for name, atom in reversed(list(small.spec.atoms.items())):
         other = wide.spec.atoms.get(name)
         if other is not None and name != "unit":
-            found.setdefault(pattern_of(name, stacks), []).append((atom.size, other.size))
-    rules, heads = {}, {pattern_of(name, stacks) for name, atom in small.spec.atoms.items() if atom.kind == "head"}
-    for pattern, sizes in found.items():
-        fit = [rule for rule in _rules(*sizes[0], small.config, wide.config) if not _of_depth(rule)]
-        about = [rule for rule in fit if all("heads" in f or f.endswith("n_head") for f in fields_in(rule))]
-        first = next(iter(about if pattern in heads else fit), "")
-        if first and len(set(sizes)) == 1:
-            rules[pattern] = first
-    return rules
+            pair, pattern = (atom.size, other.size), pattern_of(name, stacks)
+            sizes[pattern if sizes.get(pattern, pair) == pair else name] = pair
+    kinds = {pattern_of(name, stacks): atom.kind for name, atom in small.spec.atoms.items()}
+    rules = {name: _size_rule(*pair, kinds[pattern_of(name, stacks)], small, wide) for name, pair in sizes.items()}
+    return {name: rule for name, rule in sorted(rules.items()) if rule}
+
+
+def _size_rule(size: int, other: int, kind: str, small: Example, wide: Example) -> str:
+    """The simplest rule for a size; heads are told from fields of heads."""
+    rules = (rule for rule in _rules(size, other, small.config, wide.config) if not _of_depth(rule))
+    if kind == "head":
+        rules = (rule for rule in rules if all("heads" in f or f.endswith("n_head") for f in fields_in(rule)))
+    return next(rules, "")
 
 
 def _of_depth(rule: str) -> bool:
@@ -113,7 +117,9 @@ def _candidates(fields: Mapping[str, float], size: int) -> Iterator[str]:
     for a, b in permutations(names, 2):
         yield from (f"{a} * {b} / {k}" for k in (1, *_FACTORS))
     for factor in (name for name in names if name.endswith("partial_rotary_factor")):
-        yield from (f"{a} / {b} * {factor} / 2" for a, b in permutations(names, 2) if factor not in (a, b))
+        pairs = [(a, b) for a, b in permutations(names, 2) if factor not in (a, b)]
+        yield from (f"{a} / {b} * {factor} / 2" for a, b in pairs)
+        yield from (f"1 - {factor} * {a} / {b}" for a, b in pairs)
 
 
 def _with_fallback(rule: str) -> str:

@@ -1,6 +1,7 @@
 """The recipes of the rarer families; see `recipes`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from wembed.symmetry.families.recipes import (
     BERT_SMALL,
@@ -65,8 +66,8 @@ _OPT_WIDE = _OPT_SMALL | {
     "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "ffn_dim": 58, "vocab_size": 61,
     "word_embed_proj_dim": 44,
 }  # fmt: skip
-_BLOOM_SMALL = {"n_layer": 5, "n_head": 3, "hidden_size": 21, "vocab_size": 37}
-_BLOOM_WIDE = {"n_layer": 6, "n_head": 4, "hidden_size": 44, "vocab_size": 61}
+_BLOOM_SMALL = {"n_layer": 5, "n_head": 4, "hidden_size": 28, "vocab_size": 37}
+_BLOOM_WIDE = {"n_layer": 6, "n_head": 8, "hidden_size": 88, "vocab_size": 61}
 _PHI_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 48, "intermediate_size": 26, "vocab_size": 37,
     "max_position_embeddings": 64, "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.25,
@@ -113,7 +114,10 @@ MORE_RECIPES: Mapping[str, Recipe] = {
     "electra": _encoder(
         "electra", "Electra", "electra.", {"embedding_size": 17}, (("ElectraForPreTraining", {}),)
     ),
-    "albert": _encoder("albert", "Albert", "albert.", {"embedding_size": 17}),
+    "albert": replace(  # all layers are one, so that there is no depth to repeat
+        _encoder("albert", "Albert", "albert.", {"embedding_size": 17}),
+        more=({**BERT_SMALL, "embedding_size": 17, "num_hidden_layers": 2},),
+    ),
     "deberta-v2": _encoder("deberta-v2", "DebertaV2", "deberta.", _DEBERTA),
     "mpnet": _encoder("mpnet", "MPNet", "mpnet.", {}),
     "gpt_neox": Recipe(
