@@ -17,7 +17,7 @@ from wembed.symmetry.gauge import settle_scales
 from wembed.symmetry.heads import moved_biases, settle_heads, with_constant_source
 from wembed.symmetry.sides import Sides
 from wembed.symmetry.spec import SymmetrySpec, layers_between
-from wembed.symmetry.views import AffineView, DenseView, Flow, Vector, read_vector
+from wembed.symmetry.views import AffineView, DenseView, Flow, Vector, read_part, read_vector
 
 _ROUNDS = 60  # of heads and scales in turn, where a head reads or writes what is scaled
 _TOLERANCE = 1e-10  # of a factor
@@ -30,8 +30,8 @@ class CanonicalView:
     Args:
         spec: the spec that it follows.
         flow: its layers.
-        vectors: tensor name -> the site that it lies along and its values [N]: what has no known part in the flow,
-            and PReLU slopes.
+        vectors: layer name -> the site that it lies along and its values [N], of what has no known part in the flow;
+            the same by tensor name for PReLU slopes.
         signed: the sites whose channels are known only up to their sign.
         kin: site -> the first of the sites whose channels have the same order and signs as its own.
     """
@@ -174,6 +174,7 @@ def _kin(flow: Flow, sides: Sides) -> dict[str, str]:
 
 
 def _vectors(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, tuple[str, Vector]]:
-    named = {name: layer.target for layer in spec.layers if layer.kind == "vector" for name in layer.tensors.values()}
-    named |= {site.slope: site.name for site in spec.sites.values() if site.slope}
-    return {name: (site, read_vector(checkpoint, spec, name)) for name, site in named.items()}
+    plain = [(layer, role) for layer in spec.layers if layer.kind == "vector" for role in layer.tensors]
+    sloped = [site for site in spec.sites.values() if site.slope]
+    found = {layer.name: (layer.target, read_part(checkpoint, spec, layer, role)) for layer, role in plain}
+    return found | {site.slope: (site.name, read_vector(checkpoint, spec, site.slope)) for site in sloped}

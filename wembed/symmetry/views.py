@@ -276,6 +276,12 @@ def read_vector(checkpoint: Checkpoint, spec: SymmetrySpec, name: str) -> Vector
     return read_tensor(checkpoint, spec, name).astype(np.float64).reshape(-1)
 
 
+def read_part(checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer, role: str) -> Vector:
+    """The values of the part of a tensor that a layer stands for, in one row."""
+    values = read_tensor(checkpoint, spec, layer.tensors[role]).astype(np.float64)
+    return Cell.of(spec, layer, role).take(values).reshape(-1)
+
+
 def _vectors(checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer, role: str) -> NDArray[np.float64]:
     """A tensor of a layer that acts channel by channel, [N, taps]."""
     cell = Cell.of(spec, layer, role)
