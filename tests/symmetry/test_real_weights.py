@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wembed.checkpoint import Checkpoint, open_checkpoint, write_safetensors
+from wembed.checkpoint import Checkpoint, in_memory, open_checkpoint, write_safetensors
 from wembed.cli.app import app
+from wembed.graph import build_graph
 from wembed.models.foreign import factory_runnable
-from wembed.symmetry import SymmetrySpec
+from wembed.symmetry import SymmetrySpec, apply_action, random_continuous_action
 from wembed.symmetry.fitted import spec_of_file
 from wembed.symmetry.sides import Sides
+from wembed.zoo import find_encoder
 
 TOLERANCE = 1e-4  # relative, fp32
 CONTROL = 1e-2
@@ -200,6 +203,25 @@ def test_copy_with_one_tensor_as_it_was_says_something_else(opened, copies, tmp_
     arrays[largest] = ("F32", opened.checkpoint.read(largest).astype(np.float32))
     write_safetensors(tmp_path / "mixed.safetensors", arrays, {})
     assert _change(before, opened.outputs(tmp_path / "mixed.safetensors")) > CONTROL
+
+
+def test_statistics_and_embeddings_ignore_the_whole_group(opened, record_property):
+    read = {name: opened.checkpoint.read(name).astype(np.float64) for name in opened.spec.tensors}
+    action = random_continuous_action(opened.spec, np.random.default_rng(0))
+    moved = dict(apply_action(action, opened.spec, read.__getitem__))
+    files = [in_memory(arrays, {}, Path("m.safetensors")) for arrays in (read, moved)]
+    first, second = (build_graph(file, opened.spec) for file in files)
+    for before, after in zip(first.blocks, second.blocks, strict=True):
+        assert _statistics(after.weight()) == pytest.approx(_statistics(before.weight()), rel=1e-6)
+    for name in ("fingerprint", "gnn"):
+        one, other = find_encoder(name, None, "cpu").embed([(file, opened.spec) for file in files])
+        change = float(np.linalg.norm(one - other) / np.linalg.norm(one))
+        record_property(f"embedding: real weights, {name}", change)
+        assert change < 1e-4
+
+
+def _statistics(weight: NDArray[np.float64]) -> list[float]:
+    return [float(np.abs(weight).mean()), float(np.sqrt(np.square(weight).mean())), float(np.abs(weight).max())]
 
 
 @pytest.mark.parametrize(
