@@ -7,7 +7,7 @@ from torch.fx import Node
 
 from wembed.symmetry.trace.carried import Carried, State, Weight, cells_of
 from wembed.symmetry.trace.flow import Flow, FoundLayer, operator_name, unknown
-from wembed.symmetry.trace.rules.pointwise import vector_layer
+from wembed.symmetry.trace.rules.vectors import vector_layer
 
 _BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 

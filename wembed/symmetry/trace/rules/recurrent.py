@@ -8,7 +8,7 @@ from torch.fx import Node
 from wembed.symmetry.axes import Sum, part_atoms, parts_of
 from wembed.symmetry.trace.carried import Carried, Cell, Part, State, Weight, cells_of
 from wembed.symmetry.trace.flow import Flow, operator_name, unknown
-from wembed.symmetry.trace.rules.products import write
+from wembed.symmetry.trace.rules.writing import write
 from wembed.symmetry.trace.sites import ZERO, Ref
 
 

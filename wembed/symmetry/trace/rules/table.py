@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wembed.symmetry.trace.flow import Rule
-from wembed.symmetry.trace.rules import norms, pointwise, products, recurrent, shape
+from wembed.symmetry.trace.rules import attention, norms, pointwise, products, recurrent, shape, space
 
 
 def _rules(rule: Rule, *names: str) -> dict[str, Rule]:
@@ -36,7 +36,7 @@ FLOW_RULES: Mapping[str, Rule] = {
     "index": products.expert,
     **_rules(products.convolution, "convolution", "conv1d", "conv2d", "conv3d"),
     **_rules(products.convolution, "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
-    "scaled_dot_product_attention": products.attention,
+    "scaled_dot_product_attention": attention.attention,
     **dict.fromkeys(pointwise.ACTIVATIONS, pointwise.activation),
     **_rules(pointwise.prelu, "prelu", "_prelu_kernel"),
     "neg": pointwise.scaled,
@@ -44,12 +44,12 @@ FLOW_RULES: Mapping[str, Rule] = {
     **_rules(pointwise.mul, "mul", "div"),
     **_rules(pointwise.where, "where", "masked_fill"),
     **_rules(pointwise.softmax, "softmax", "_softmax", "_safe_softmax"),
-    **_rules(pointwise.reduce, "mean", "sum", "amax"),
-    **_rules(pointwise.over_space, "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d"),
-    **_rules(pointwise.over_space, "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "upsample_nearest2d"),
-    **_rules(pointwise.over_space, "upsample_bilinear2d", "upsample_bicubic2d", "roll", "reflection_pad2d"),
-    **_rules(pointwise.repeated, "repeat_interleave", "repeat"),
-    **_rules(pointwise.max_pool, "max_pool1d", "max_pool2d", "max_pool2d_with_indices", "max_pool3d"),
+    **_rules(space.reduce, "mean", "sum", "amax"),
+    **_rules(space.over_space, "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d"),
+    **_rules(space.over_space, "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "upsample_nearest2d"),
+    **_rules(space.over_space, "upsample_bilinear2d", "upsample_bicubic2d", "roll", "reflection_pad2d"),
+    **_rules(space.repeated, "repeat_interleave", "repeat"),
+    **_rules(space.max_pool, "max_pool1d", "max_pool2d", "max_pool2d_with_indices", "max_pool3d"),
     **_rules(norms.layer_norm, "layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm"),
     **_rules(norms.group_norm, "group_norm", "native_group_norm"),
     **_rules(norms.batch_norm, "batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"),
