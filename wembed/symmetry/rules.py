@@ -1,12 +1,12 @@
 """Sizes that a config gives: rules such as `num_key_value_heads | num_attention_heads` and `hidden_size / num_heads`.
 
 A rule is one alternative or several, behind each other, split by ` | `; the first whose fields are all there counts. An
-alternative is a chain of products, quotients and differences, from left to right, of numbers and fields; a field may
+alternative is a chain of `*`, `/`, `+`, `-` and `^`, from left to right, of numbers and fields; a field may
 lie deeper (`vision_config.hidden_size`, `depths.0`).
 """
 
 from collections.abc import Callable, Mapping
-from operator import mul, sub, truediv
+from operator import add, mul, sub, truediv
 from typing import Any
 
 Config = Mapping[str, Any]  # config.json, not trusted
@@ -27,6 +27,8 @@ def _evaluate_chain(words: list[str], config: Config) -> float | None:
         value = _term(word, config)
         if total is None or value is None or (operator == "/" and value == 0):
             return None
+        if operator == "^" and value > _STEEPEST:
+            return None
         total = _OPERATORS[operator](total, value)
     return total
 
@@ -39,7 +41,8 @@ def _term(word: str, config: Config) -> float | None:
     return value if abs(value) < _LARGEST else None
 
 
-_OPERATORS: Mapping[str, Callable[[float, float], float]] = {"*": mul, "/": truediv, "-": sub}
+_OPERATORS: Mapping[str, Callable[[float, float], float]] = {"*": mul, "/": truediv, "+": add, "-": sub, "^": pow}
+_STEEPEST = 2  # power
 _ROUNDING = 1e-6  # 0.6 * 80 is a little less than 48
 _LARGEST = 1e12  # more than any size; beyond it floats would no longer be exact
 

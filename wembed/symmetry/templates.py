@@ -48,7 +48,7 @@ def check_repeats(spec: SymmetrySpec, stacks: Iterable[str]) -> None:
         ValueError: where they do not.
     """
     depths = {stack: depth for stack, depth in stacks_of(spec.tensors).items() if stack in set(stacks)}
-    if repeated(spec, depths).hash != spec.hash:
+    if resized(repeated(spec, depths), spec.sizes).hash != spec.hash:
         raise ValueError("the spec does not repeat its layers")
 
 

@@ -57,12 +57,13 @@ class Example:
 
 
 def derived_template(small: Example, wide: Example) -> Template:
-    """The template of two networks of one architecture.
+    """The template of two networks of one architecture; a stack that is as deep in both is taken as it is.
 
     Raises:
         ValueError: where they are not one template at two sizes.
     """
-    stacks, others = stacks_of(small.spec.tensors), stacks_of(wide.spec.tensors)
+    others = stacks_of(wide.spec.tensors)
+    stacks = {stack: n for stack, n in stacks_of(small.spec.tensors).items() if others.get(stack, n) != n}
     depths = {
         stack: next(_rules(depth, others.get(stack, 0), small.config, wide.config), "")
         for stack, depth in stacks.items()
@@ -81,7 +82,13 @@ def _size_rules(small: Example, wide: Example, stacks: Mapping[str, int]) -> dic
             sizes[pattern if sizes.get(pattern, pair) == pair else name] = pair
     kinds = {pattern_of(name, stacks): atom.kind for name, atom in small.spec.atoms.items()}
     rules = {name: _size_rule(*pair, kinds[pattern_of(name, stacks)], small, wide) for name, pair in sizes.items()}
+    for name, rule in rules.items():
+        if rule.isdigit() and int(rule) > _LARGEST_CONSTANT and kinds[pattern_of(name, stacks)] != "spatial":
+            raise ValueError(f"{name} is {rule} in both networks")
     return {name: rule for name, rule in sorted(rules.items()) if rule}
+
+
+_LARGEST_CONSTANT = 4  # that a network may have for every width, but for kernels and pixels
 
 
 def _size_rule(size: int, other: int, kind: str, small: Example, wide: Example) -> str:
@@ -98,8 +105,12 @@ def _of_depth(rule: str) -> bool:
 
 
 def _rules(size: int, other: int, config: Config, other_config: Config) -> Iterator[str]:
-    """The rules that give one size for one config and another for the other, the simplest first."""
-    fields = {path: value for path, value in numbers_of(config).items() if path in numbers_of(other_config)}
+    """The rules that give one size for one config and another for the other, the simplest first.
+
+    They read only fields in which the two differ: another that happens to fit proves nothing.
+    """
+    numbers, others = numbers_of(config), numbers_of(other_config)
+    fields = {path: value for path, value in numbers.items() if others.get(path, value) != value}
     for rule in _candidates(fields, size):
         if evaluate(rule, config) == size and evaluate(rule, other_config) == other:
             yield _with_fallback(rule)
@@ -108,6 +119,11 @@ def _rules(size: int, other: int, config: Config, other_config: Config) -> Itera
 def _candidates(fields: Mapping[str, float], size: int) -> Iterator[str]:
     names = sorted(fields, key=lambda name: (name.count("."), len(name), name))
     yield from names
+    yield from (f"{name} + 2" for name in names if "position" in name)
+    for image, patch in permutations(names, 2):
+        if image.endswith("image_size") and patch.endswith("patch_size"):
+            yield from (f"{image} / {patch}{power}" for power in ("", " ^ 2", " ^ 2 + 1", " ^ 2 + 2"))
+    yield from (f"{name} * 2 - 1 ^ 2" for name in names if name.endswith("window_size"))
     yield str(size)  # the same for every network
     yield from (f"{a} / {b}" for a, b in permutations(names, 2) if fields[b] > 1)
     yield from (f"{a} / {k}" for a in names for k in _FACTORS)

@@ -23,14 +23,14 @@ from wembed.symmetry.families.recipes import (
 
 
 def _encoder(
-    model_type: str, stem: str, prefix: str, extra: Config, heads: tuple[tuple[str, Config], ...] = ()
+    model_type: str, stem: str, prefix: str, extra: tuple[Config, Config], heads: tuple[tuple[str, Config], ...] = ()
 ) -> Recipe:
     """An encoder with BERT's fields."""
     return Recipe(
         model_type=model_type,
-        small={**BERT_SMALL, **extra},
-        wide={**BERT_WIDE, **extra},
-        more=({**BERT_SMALL, **extra, **ONE_LAYER}, {**BERT_SMALL, **extra, "num_hidden_layers": 2}),
+        small={**BERT_SMALL, **extra[0]},
+        wide={**BERT_WIDE, **extra[1]},
+        more=({**BERT_SMALL, **extra[0], **ONE_LAYER}, {**BERT_SMALL, **extra[0], "num_hidden_layers": 2}),
         variants=(
             *heads,
             (f"{stem}ForMaskedLM", TIED),
@@ -46,6 +46,7 @@ def _encoder(
     )
 
 
+_EMBEDDINGS = ({"embedding_size": 17}, {"embedding_size": 19})
 _DEBERTA = {
     "relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"], "share_att_key": True,
     "norm_rel_ebd": "layer_norm", "position_buckets": 9, "type_vocab_size": 0, "max_relative_positions": -1,
@@ -64,7 +65,7 @@ _OPT_SMALL = {
 }  # fmt: skip
 _OPT_WIDE = _OPT_SMALL | {
     "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "ffn_dim": 58, "vocab_size": 61,
-    "word_embed_proj_dim": 44,
+    "word_embed_proj_dim": 44, "max_position_embeddings": 80,
 }  # fmt: skip
 _BLOOM_SMALL = {"n_layer": 5, "n_head": 4, "hidden_size": 28, "vocab_size": 37}
 _BLOOM_WIDE = {"n_layer": 6, "n_head": 8, "hidden_size": 88, "vocab_size": 61}
@@ -91,14 +92,23 @@ _BART_SMALL = {
     "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1, "forced_eos_token_id": None,
 }  # fmt: skip
 _BART_WIDE = _BART_SMALL | {
-    "encoder_layers": 7, "decoder_layers": 8, "encoder_attention_heads": 5, "decoder_attention_heads": 7, "d_model": 70,
+    "encoder_layers": 7, "decoder_layers": 8, "encoder_attention_heads": 7, "decoder_attention_heads": 5, "d_model": 70,
     "encoder_ffn_dim": 38, "decoder_ffn_dim": 46, "vocab_size": 73, "max_position_embeddings": 31,
 }  # fmt: skip
 _SWIN_SMALL = {
-    "image_size": 64, "patch_size": 2, "embed_dim": 12, "depths": [2, 2, 5, 2], "num_heads": [1, 2, 3, 6],
+    "image_size": 64, "patch_size": 2, "embed_dim": 12, "depths": [2, 2, 5, 2], "num_heads": [2, 3, 4, 6],
     "window_size": 4, "mlp_ratio": 2.0,
 }  # fmt: skip
-_SWIN_WIDE = _SWIN_SMALL | {"embed_dim": 24, "depths": [2, 2, 6, 2], "num_heads": [2, 3, 4, 12], "window_size": 4}
+_SWIN_WIDE = _SWIN_SMALL | {
+    "embed_dim": 24,
+    "depths": [2, 2, 6, 2],
+    "num_heads": [3, 4, 6, 8],
+    "window_size": 2,
+    "mlp_ratio": 3.0,
+    "num_channels": 2,
+    "patch_size": 4,
+    "image_size": 128,
+}
 _WAV_SMALL = {
     **{key: BERT_SMALL[key] for key in ("num_attention_heads", "hidden_size", "intermediate_size", "vocab_size")},
     "num_hidden_layers": 5, "conv_dim": [10, 12, 14, 16, 18, 20, 22], "num_conv_pos_embeddings": 8,
@@ -107,19 +117,20 @@ _WAV_SMALL = {
 _WAV_WIDE = _WAV_SMALL | {
     **{key: BERT_WIDE[key] for key in ("num_attention_heads", "hidden_size", "intermediate_size", "vocab_size")},
     "num_hidden_layers": 6, "conv_dim": [11, 13, 15, 17, 19, 21, 23], "num_conv_pos_embedding_groups": 11,
+    "num_conv_pos_embeddings": 6,
 }  # fmt: skip
 
 MORE_RECIPES: Mapping[str, Recipe] = {
-    "roberta": _encoder("roberta", "Roberta", "roberta.", {}),
+    "roberta": _encoder("roberta", "Roberta", "roberta.", ({}, {})),
     "electra": _encoder(
-        "electra", "Electra", "electra.", {"embedding_size": 17}, (("ElectraForPreTraining", {}),)
+        "electra", "Electra", "electra.", _EMBEDDINGS, (("ElectraForPreTraining", {}),)
     ),
     "albert": replace(  # all layers are one, so that there is no depth to repeat
-        _encoder("albert", "Albert", "albert.", {"embedding_size": 17}),
-        more=({**BERT_SMALL, "embedding_size": 17, "num_hidden_layers": 2},),
+        _encoder("albert", "Albert", "albert.", _EMBEDDINGS),
+        more=({**BERT_SMALL, **_EMBEDDINGS[0], "num_hidden_layers": 2},),
     ),
-    "deberta-v2": _encoder("deberta-v2", "DebertaV2", "deberta.", _DEBERTA),
-    "mpnet": _encoder("mpnet", "MPNet", "mpnet.", {}),
+    "deberta-v2": _encoder("deberta-v2", "DebertaV2", "deberta.", (_DEBERTA, {**_DEBERTA, "position_buckets": 11})),
+    "mpnet": _encoder("mpnet", "MPNet", "mpnet.", ({}, {})),
     "gpt_neox": Recipe(
         "gpt_neox", _NEOX_SMALL, _NEOX_WIDE, (_NEOX_SMALL | ONE_LAYER,),
         (("GPTNeoXForCausalLM", UNTIED), ("GPTNeoXForCausalLM", {**UNTIED, "use_parallel_residual": False}),
@@ -154,7 +165,8 @@ MORE_RECIPES: Mapping[str, Recipe] = {
         (("BartForConditionalGeneration", TIED), ("BartModel", TIED)), "activation_function", TEXT_FUNCTIONS, "model.",
     ),
     "siglip": Recipe(
-        "siglip", two_towers((5, 3, 21, 26), (6, 4, 44, 58), 21), two_towers((7, 5, 35, 46), (8, 6, 54, 74), 35), (),
+        "siglip", two_towers((5, 3, 42, 26), (6, 2, 42, 58), 42, 4),
+        two_towers((7, 6, 66, 46), (8, 11, 66, 74), 66, 5), (),
         (("SiglipModel", {}),),
     ),
     "deit": Recipe(
@@ -163,7 +175,7 @@ MORE_RECIPES: Mapping[str, Recipe] = {
         "hidden_act", TEXT_FUNCTIONS, "deit.", ("DeiTModel",),
     ),
     "dinov2": Recipe(
-        "dinov2", VIT_SMALL, VIT_WIDE, (VIT_SMALL | ONE_LAYER,),
+        "dinov2", VIT_SMALL, VIT_WIDE | {"mlp_ratio": 3}, (VIT_SMALL | ONE_LAYER,),
         (("Dinov2Model", {}), ("Dinov2ForImageClassification", {}), ("Dinov2Model", {"use_swiglu_ffn": True})),
         "hidden_act", TEXT_FUNCTIONS, "dinov2.", ("Dinov2Model",),
     ),

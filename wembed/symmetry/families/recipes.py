@@ -121,12 +121,12 @@ _T5_WIDE = {
     "relative_attention_num_buckets": 10, "relative_attention_max_distance": 20,
 }  # fmt: skip
 VIT_SMALL = {
-    "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "intermediate_size": 26, "image_size": 12,
-    "patch_size": 4, "num_labels": 6, "pooler_output_size": 21,
+    "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "intermediate_size": 26, "image_size": 20,
+    "patch_size": 4, "num_channels": 3, "num_labels": 6, "pooler_output_size": 21,
 }  # fmt: skip
 VIT_WIDE = {
-    "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "intermediate_size": 58, "image_size": 20,
-    "patch_size": 5, "num_labels": 7, "pooler_output_size": 44,
+    "num_hidden_layers": 6, "num_attention_heads": 4, "hidden_size": 44, "intermediate_size": 58, "image_size": 42,
+    "patch_size": 6, "num_channels": 2, "num_labels": 7, "pooler_output_size": 44,
 }  # fmt: skip
 _WHISPER_SMALL = {
     "encoder_layers": 5, "decoder_layers": 6, "encoder_attention_heads": 3, "decoder_attention_heads": 2,
@@ -135,17 +135,22 @@ _WHISPER_SMALL = {
     "decoder_start_token_id": 3,
 }  # fmt: skip
 _WHISPER_WIDE = _WHISPER_SMALL | {
-    "encoder_layers": 7, "decoder_layers": 8, "encoder_attention_heads": 5, "decoder_attention_heads": 7,
+    "encoder_layers": 7, "decoder_layers": 8, "encoder_attention_heads": 7, "decoder_attention_heads": 5,
     "d_model": 70, "encoder_ffn_dim": 38, "decoder_ffn_dim": 46, "vocab_size": 73, "num_mel_bins": 10,
     "max_source_positions": 17, "max_target_positions": 21,
 }  # fmt: skip
 
 
-def two_towers(text: tuple[int, int, int, int], vision: tuple[int, int, int, int], projection: int) -> Config:
-    """Depth, heads, width and inner width of both towers."""
+_Tower = tuple[int, int, int, int]  # depth, heads, width, inner width
+
+
+def two_towers(text: _Tower, vision: _Tower, projection: int, patch: int) -> Config:
+    """A pair of towers, for text and images."""
     names = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size")
-    words = {"vocab_size": 83, "max_position_embeddings": 29, "bos_token_id": 1, "eos_token_id": 2}
-    pixels = {"image_size": 12, "patch_size": 4}
+    words = {
+        "vocab_size": 5 * projection, "max_position_embeddings": projection + 12, "bos_token_id": 1, "eos_token_id": 2,
+    }  # fmt: skip
+    pixels = {"image_size": patch * (patch - 1), "patch_size": patch, "num_channels": patch - 1}
     return {
         "text_config": {**dict(zip(names, text, strict=True)), **words, "projection_dim": projection},
         "vision_config": {**dict(zip(names, vision, strict=True)), **pixels, "projection_dim": projection},
@@ -232,9 +237,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "clip": Recipe(
         model_type="clip",
-        small=two_towers(text=(5, 3, 21, 26), vision=(6, 4, 44, 58), projection=17),
-        wide=two_towers(text=(7, 5, 35, 46), vision=(8, 6, 54, 74), projection=19),
-        more=(two_towers(text=(1, 3, 21, 26), vision=(2, 4, 44, 58), projection=17),),
+        small=two_towers((5, 3, 21, 26), (6, 4, 44, 58), 17, 4),
+        wide=two_towers((7, 5, 45, 46), (8, 6, 54, 74), 19, 5),
+        more=(two_towers((1, 3, 21, 26), (2, 4, 44, 58), 17, 4),),
         variants=(("CLIPModel", {}),),
     ),
     "whisper": Recipe(
@@ -250,7 +255,7 @@ RECIPES: Mapping[str, Recipe] = {
     "resnet": Recipe(
         model_type="resnet",
         small=_resnet((5, 6, 7, 8), 10, (12, 20, 28, 36)),
-        wide=_resnet((8, 7, 6, 5), 14, (16, 24, 32, 40)),
+        wide={**_resnet((8, 7, 6, 5), 14, (16, 24, 32, 40)), "num_channels": 2},
         more=(_resnet((1, 1, 1, 1), 10, (12, 20, 28, 36)), _resnet((2, 2, 2, 2), 10, (12, 20, 28, 36))),
         variants=tuple(
             (name, {"layer_type": kind, **first})
@@ -264,7 +269,7 @@ RECIPES: Mapping[str, Recipe] = {
     "convnext": Recipe(
         model_type="convnext",
         small=_convnext((5, 6, 7, 8), (10, 14, 22, 26)),
-        wide=_convnext((8, 7, 6, 5), (12, 16, 20, 28)),
+        wide={**_convnext((8, 7, 6, 5), (12, 16, 20, 28)), "num_channels": 2, "patch_size": 2},
         more=(_convnext((1, 1, 1, 1), (10, 14, 22, 26)), _convnext((2, 2, 6, 2), (10, 14, 22, 26))),
         variants=(("ConvNextForImageClassification", {}), ("ConvNextModel", {})),
         activation="hidden_act",
