@@ -62,6 +62,15 @@ def test_a_factor_of_one_leaves_its_products() -> None:
     assert shapes_of(template, CONFIG | {"num_key_value_heads": 12})["layers.3.q.weight"] == (72, 16)
 
 
+def test_where_all_queries_share_one_key_its_repeats_are_the_heads() -> None:
+    template = Template(decoder_spec(SMALL), {"layers.": "num_hidden_layers"}, RULES)
+    spec = spec_of(template, {**CONFIG, "num_key_value_heads": 1})
+    assert spec.sizes["layers.3.q.heads"] == 12
+    assert "layers.3.q.repeats" not in spec.atoms
+    assert spec.atoms["layers.3.v.head_dim"].under == ""
+    assert spec.tensors["layers.3.v.weight"] == ("layers.3.v.head_dim", "embed.out")
+
+
 def test_a_config_without_a_size_is_said_so() -> None:
     template = Template(decoder_spec(SMALL), {"layers.": "num_hidden_layers"}, RULES)
     with pytest.raises(ValueError, match=r"no size for layers\.0\.v\.head_dim"):

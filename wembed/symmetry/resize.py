@@ -96,8 +96,8 @@ def _is_known(axis: Axis, sizes: Sizes) -> bool:
 
 def resized(spec: SymmetrySpec, sizes: Sizes) -> SymmetrySpec:
     """A spec at other sizes; atoms of size 1 leave the products that they stand in, and alone become the unit."""
-    spec, sizes = _without_repeats(spec, sizes)
     single = {atom.name for atom in spec.atoms.values() if atom.size == 1} - {UNIT.name}  # of their own, with a reason
+    spec, sizes = _without_repeats(spec, sizes)
     gone = {name for name, size in sizes.items() if size == 1} - single
     atoms = {
         name: replace(atom, size=sizes[name], under="" if atom.under in gone else atom.under)
