@@ -3,9 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from wembed.checkpoint import open_checkpoint
+from wembed.errors import CheckpointRefusedError
+from wembed.symmetry import find_spec
 from wembed.symmetry.axes import Product
 from wembed.symmetry.families import family_shapes, family_spec
 from wembed.symmetry.families.family import (
@@ -119,6 +125,40 @@ def test_a_padded_cifar_resnet_is_known_by_its_names_without_scales() -> None:
     assert not spec.has_scales
     shapes["layer2.0.shortcut.0.weight"] = (32, 16, 1, 1)
     assert family_spec(shapes, {}) is None
+
+
+GPT2 = {
+    "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_layer": 2, "n_head": 3, "n_embd": 12,
+    "vocab_size": 20, "n_positions": 9,
+}  # fmt: skip
+
+
+def write_zeros(folder: Path, config: dict[str, object]) -> Path:
+    folder.mkdir(exist_ok=True)
+    shapes = {name: shape for name, shape in (family_shapes(GPT2) or {}).items() if name != "lm_head.weight"}
+    save_file({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_folder_with_a_config_gets_its_familys_spec(tmp_path: Path) -> None:
+    spec = find_spec(open_checkpoint(write_zeros(tmp_path, GPT2)))
+    assert spec.tier == "family"
+    assert sum(not atom.frozen for atom in spec.atoms.values()) == 1 + 4 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_head": 5}, r"tensor transformer\.h\.0\.attn\.\S+ has shape"),
+        ({"n_embd": 24}, r"tensor transformer\.\S+ has \d+ indices along \S+, config\.json says n_embd"),
+        ({"n_layer": 3}, r"tensor transformer\.h\.1\.\S+ is of the last layer, but config\.json says 3 layers"),
+    ],
+)
+def test_a_config_of_another_network_is_refused(tmp_path: Path, change: dict[str, int], message: str) -> None:
+    checkpoint = open_checkpoint(write_zeros(tmp_path, GPT2 | change))
+    with pytest.raises(CheckpointRefusedError, match=message):
+        find_spec(checkpoint)
 
 
 def test_grouped_queries_share_their_head() -> None:

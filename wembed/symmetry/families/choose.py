@@ -122,17 +122,23 @@ def structural_fields(config: Config) -> frozenset[str]:
 
 def _in_order(family: Family, config: Config) -> list[Variant]:
     """The variants of a family, those that the config names first."""
-    named = config.get("architectures")
-    wanted = set(map(str, named)) if isinstance(named, list) else set()
+    wanted = _named(config)
     return sorted(family.variants, key=lambda variant: variant.architecture not in wanted)
 
 
+def _named(config: Config) -> set[str]:
+    """The classes that a config names."""
+    named = config.get("architectures")
+    return set(map(str, named)) if isinstance(named, list) else set()
+
+
 def _best_match(family: Family, names: frozenset[str], config: Config) -> _Match | None:
-    """The first variant that has every name of the file; else one behind which any head may stand."""
+    """A variant that has every name of the file, the config's own first; else one behind which any head may stand."""
+    wanted = _named(config)
     matches = [match for variant in _in_order(family, config) if (match := _match(variant, names, config))]
     whole = [match for match in matches if not match.extra]
     open_ended = [match for match in matches if _only_heads(match)]
-    best = min(whole, key=lambda match: len(match.missing), default=None)
+    best = min(whole, key=lambda m: (m.variant.architecture not in wanted, len(m.missing)), default=None)
     return best or min(open_ended, key=lambda match: len(match.extra), default=None)
 
 
