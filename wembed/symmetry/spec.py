@@ -412,7 +412,7 @@ def _check_weight(layer: Layer, axes: tuple[Axis, ...], source: Axis, target: Ax
     reads = set(part_atoms(roles["source"], layer.source_part)) | batch
     read = set(_wide(*atoms_of(source)))
     grouped = read - reads  # the groups of a grouped convolution stand on its target axis
-    if grouped - writes or (read and not reads & read):
+    if grouped - writes or (read and _wide(*reads) and not reads & read):
         raise ValueError(
             f"layer {layer.name}: reads {axis_text(roles['source'])} from a site along {axis_text(source)}"
         )

@@ -1,9 +1,10 @@
 """From what the two passes found to a SymmetrySpec: sites and layers get their names, and every tensor its place."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
-from wembed.symmetry.axes import Axis, Product, Sum, part_atoms
+from wembed.symmetry.axes import Axis, Product, Sum, atoms_of, part_atoms
 from wembed.symmetry.spec import (
     SCALE_OF_ACTIVATION,
     Atom,
@@ -16,10 +17,13 @@ from wembed.symmetry.spec import (
 )
 from wembed.symmetry.spec import UNIT as UNIT_NAME
 from wembed.symmetry.trace.carried import UNIT
-from wembed.symmetry.trace.flow import Flow, FoundLayer
+from wembed.symmetry.trace.flow import Flow, FoundLayer, operator_name
 from wembed.symmetry.trace.rest import rest_of
 from wembed.symmetry.trace.sites import Ref
 
+_MOVES = frozenset(
+    ("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "t", "transpose", "permute", "to", "_to_copy")
+)
 UNIT_ATOM = Atom(UNIT_NAME, 1, "hidden", "one index")
 
 _Key = tuple[int, int, tuple[str, ...]]  # root, power, atoms
@@ -48,7 +52,7 @@ def assemble(flow: Flow) -> SymmetrySpec:
     """The spec, of tier `traced`."""
     tensors = {name: tuple(map(_named, axes)) for name, axes in flow.traced.tensors.items()}
     assembly = _Assembly(flow, tensors)
-    _keep_copies(flow)
+    _keep_shared(flow)
     for found in flow.layers:
         _settle(assembly, found)
     for found in flow.layers:
@@ -58,15 +62,47 @@ def assemble(flow: Flow) -> SymmetrySpec:
     missing = dict(flow.traced.unknown)
     rest = rest_of(atoms, tensors, assembly.layers, assembly.sites)
     assembly.sites.update(rest.sites)
+    atoms = {name: _without_lost_parent(atom, assembly.sites.values()) for name, atom in atoms.items()}
     notes = tuple(f"operator {name} is not known, what it touches is frozen" for name in sorted(missing))
     return SymmetrySpec("traced", atoms, tensors, assembly.sites, (*assembly.layers, *rest.layers), notes=notes)
 
 
-def _keep_copies(flow: Flow) -> None:
-    """A tensor of several names stands in layers under the first alone: it keeps its values, as a file may hold all."""
+def _without_lost_parent(atom: Atom, sites: Iterable[Site]) -> Atom:
+    """An atom that lies along a site without its parent has one order for all of the parent's indices."""
+    held = [set(atoms_of(site.axis)) for site in sites]
+    lost = atom.under and any(atom.name in atoms and atom.under not in atoms for atoms in held)
+    return replace(atom, under="") if lost else atom
+
+
+def _keep_shared(flow: Flow) -> None:
+    """What is used in several ways, or has several names, keeps its values: its layers say but one of them."""
     for (tensor, *_), ref in flow.places.items():
         if tensor in flow.traced.copies:
             flow.sites.limit(ref, "none")
+    shared = flow.traced.copies | {tensor for tensor, count in _uses(flow).items() if count > 1}
+    for layer in flow.layers:
+        used = shared & set(layer.tensors.values())
+        if used and layer.kind != "dense":
+            flow.sites.limit(layer.source, "none")
+            flow.sites.limit(layer.target, "none")
+        if layer.tensors.get("bias") in used or flow.sites.root(layer.source) == flow.sites.root(layer.target):
+            flow.sites.skew(layer.source)
+            flow.sites.skew(layer.target)
+
+
+def _uses(flow: Flow) -> Counter[str]:
+    """How many operators use each tensor, those aside that only move it."""
+    uses: Counter[str] = Counter()
+    for node in flow.traced.graph.nodes:
+        if node.op == "placeholder" and node.name in flow.traced.parameters:
+            moved = [node]
+            while moved:
+                for user in moved.pop().users:
+                    if user.op == "call_function" and operator_name(user) in _MOVES:
+                        moved.append(user)
+                    else:
+                        uses[flow.traced.parameters[node.name]] += 1
+    return uses
 
 
 def _named(axis: Axis) -> Axis:
@@ -171,7 +207,10 @@ def _activation(flow: Flow, ref: Ref) -> str:
     fitting = [name for name in passes if SCALE_OF_ACTIVATION[name] == scale]
     if not fitting:
         return "unknown" if passes else "identity"
-    if fitting[0] in heads and (len(heads) > 1 or flow.sites.is_skewed(ref)):
+    side = (
+        ref.inverse if fitting[0] == "scores" and not flow.sites.is_key(ref) else ref
+    )  # it is the key's bias that counts
+    if fitting[0] in heads and (len(heads) > 1 or flow.sites.is_skewed(side)):
         return "bilinear"
     return fitting[0]
 

@@ -46,6 +46,28 @@ class FoundLayer:
     source_part: Part = ()
 
 
+# Through these a vector that is added to all of a value stays one; `cat` looks for itself.
+_KEEPS_BIASES = frozenset(
+    (
+        *(
+            "view",
+            "_unsafe_view",
+            "reshape",
+            "flatten",
+            "unflatten",
+            "squeeze",
+            "unsqueeze",
+            "permute",
+            "transpose",
+            "t",
+        ),
+        *("numpy_T", "expand", "slice", "narrow", "split", "split_with_sizes", "chunk", "getitem", "unbind", "clone"),
+        *("alias", "detach", "to", "_to_copy", "contiguous", "type_as", "dropout", "repeat_interleave", "repeat"),
+        *("linear", "addmm", "matmul", "mm", "bmm", "scaled_dot_product_attention", "softmax", "_softmax"),
+        *("_safe_softmax", "cat", "layer_norm", "_assert_tensor_metadata"),
+    )
+)
+
 Rule = Callable[["Flow", Node], State]
 
 
@@ -97,7 +119,17 @@ class Flow:
         if rule is None:
             self.unknown[name] = self.unknown.get(name, 0) + 1
             return unknown(self, node)
+        if name not in _KEEPS_BIASES:
+            self._skew(node)
         return rule(self, node)
+
+    def _skew(self, node: Node) -> None:
+        """What passes most operators no longer arrives as it was biased."""
+        for value in node.all_input_nodes:
+            state = self.states[value]
+            for item in state if isinstance(state, tuple) else (state,):
+                for ref in item.refs.values() if isinstance(item, Carried) else ():
+                    self.sites.skew(ref)
 
     def plain(self, node: Node) -> State:
         """A value that carries nothing."""

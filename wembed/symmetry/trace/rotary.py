@@ -86,14 +86,30 @@ def _angles(node: Any, function: str) -> Node | None:  # an operator's argument
             angles: Any = node.args[0]
             return angles if _is_doubled(angles) else None
         is_scalar = name == "mul" and not isinstance(node.args[1], Node)
-        node = node.args[0] if name in _PASSED or is_scalar else None
+        node = node.args[0] if is_scalar or _keeps_last(node) else None
     return None
 
 
+def _keeps_last(node: Node) -> bool:
+    """Whether an operator leaves the last axis as it is."""
+    if operator_name(node) not in _PASSED or not isinstance(node.args[0], Node):
+        return False
+    before, after = node.args[0].meta["val"], node.meta["val"]
+    last = before.dim() - 1
+    dims: tuple[Any, ...] = node.args[1:3] if operator_name(node) == "transpose" else ()
+    if operator_name(node) == "unsqueeze":
+        dims = (before.dim(),) if node.args[1] in (-1, before.dim()) else ()
+        return not dims
+    return before.shape[-1:] == after.shape[-1:] and all(dim % before.dim() != last for dim in dims)
+
+
 def _is_doubled(angles: Any) -> bool:  # an operator's argument
-    while isinstance(angles, Node) and operator_name(angles) in _PASSED:
+    while isinstance(angles, Node) and angles.op == "call_function" and _keeps_last(angles):
         angles = angles.args[0]
     if not isinstance(angles, Node) or operator_name(angles) != "cat" or len(angles.args[0]) != 2:  # type: ignore[arg-type]
+        return False
+    along: Any = angles.args[1] if len(angles.args) > 1 else 0
+    if along % angles.meta["val"].dim() != angles.meta["val"].dim() - 1:
         return False
     halves: Any = angles.args[0]
     return halves[0] is halves[1]

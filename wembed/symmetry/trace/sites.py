@@ -40,7 +40,8 @@ class _Entry:
         key: at the root, the power in which a softmax over its positions reads it, or 0.
         chosen: at the root, an atom that its factors depend on (an expert) though values do not lie along it -> the
             atoms that say which of its indices it is, position by position.
-        skewed: at the root, whether it is multiplied or mixed by position: a bias put into it does not stay one vector.
+        skewed: at the root, the powers of the sides that are scaled, added up or mixed by position: a bias of them
+            does not arrive as one vector.
     """
 
     atoms: tuple[str, ...]
@@ -50,7 +51,7 @@ class _Entry:
     passes: list[str] = field(default_factory=list)
     key: int = 0
     chosen: dict[str, frozenset[str]] = field(default_factory=dict)
-    skewed: bool = False
+    skewed: set[int] = field(default_factory=set)
 
 
 class Sites:
@@ -108,12 +109,14 @@ class Sites:
 
     def is_skewed(self, ref: Ref) -> bool:
         """Whether a bias that is put into it arrives as something else than one vector."""
-        return self._top(ref).skewed
+        root = self.root(ref)
+        return root.power in self._entries[root.site].skewed
 
     def skew(self, ref: Ref) -> None:
-        """Note that it is multiplied, or mixed by position."""
+        """Note that it is scaled, added up, or mixed by position."""
         if ref != ZERO:
-            self._top(ref).skewed = True
+            root = self.root(ref)
+            self._entries[root.site].skewed.add(root.power)
 
     def is_key(self, ref: Ref) -> bool:
         """Whether a softmax runs over the positions of this side of a product."""
@@ -158,7 +161,7 @@ class Sites:
         other.parent = Ref(a.site, a.power * b.power)
         top.limit = common_scale(top.limit, other.limit)
         top.passes += [name for name in other.passes if name not in top.passes]
-        top.skewed |= other.skewed
+        top.skewed |= {power * a.power * b.power for power in other.skewed}
         if top.common[-1:] != other.common[-1:]:
             self.limit(a, "real")
         apart = [atom for atom in top.common if top.chosen.get(atom) != other.chosen.get(atom)]
@@ -174,7 +177,8 @@ class Sites:
         self._join_key(self._entries[root.site], root.power)
 
     def _join_key(self, top: _Entry, key: int) -> None:
-        top.skewed |= bool(key) and top.key == -key  # both sides of one product, or of two
+        if key and top.key == -key:  # both sides of one product, or of two
+            top.skewed |= {1, -1}
         top.key = top.key or key
 
     def _top(self, ref: Ref) -> _Entry:

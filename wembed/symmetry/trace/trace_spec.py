@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from wembed.errors import WembedError
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.trace.assemble import assemble
 from wembed.symmetry.trace.flow import Flow
@@ -24,7 +25,11 @@ def trace_spec(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
     Raises:
         WembedError: where torch.export cannot follow it.
     """
-    return spec_of_trace(trace_axes(module, tuple(args), dict(kwargs or {})))
+    try:
+        return spec_of_trace(trace_axes(module, tuple(args), dict(kwargs or {})))
+    except (ValueError, RecursionError) as error:
+        name, hint = type(module).__name__, "give its symmetries with --spec"
+        raise WembedError(f"the symmetries of {name} cannot be written down: {error}", hint) from error
 
 
 def spec_of_trace(traced: Traced) -> SymmetrySpec:

@@ -28,6 +28,8 @@ def attention(flow: Flow, node: Node) -> State:
         found = [ref for inner, ref in v.refs.items() if inner[-1] == cell[-1]]
         if found:
             refs[cell] = _joined(flow, found)
+            if not _is_full(v, len(v.axes) - 1, cell[-1]):
+                flow.sites.limit(refs[cell], "none")
             _average(flow, refs[cell], averages, part_atoms(axes[-1], cell[-1]))
     return Carried(axes, refs)
 
@@ -57,11 +59,18 @@ def _cancel(flow: Flow, x: Carried, axis: int, y: Carried, other: int, label: st
             if ZERO in (query, key):
                 continue
             flow.sites.join(query, key.inverse)
+            if not (_is_full(x, axis, part) and _is_full(y, other, part)):
+                flow.sites.limit(query, "none")
             flow.sites.activate(query, label)
             if label == "scores":
                 flow.sites.turn_key(key)
         for ref in (*left, *right) if not (left and right) else ():
             flow.sites.limit(ref, "none")
+
+
+def _is_full(value: Carried, axis: int, part: Part) -> bool:
+    """Whether all cells of a part have a site: what has none takes no factor."""
+    return all(cell in value.refs for cell in cells_of(value.axes) if cell[axis] == part)
 
 
 def _touched(flow: Flow, value: Carried, axis: int, part: Part, atoms: set[str]) -> list[Ref]:
@@ -135,7 +144,8 @@ def _one_of(flow: Flow, left: Ref | None, right: Ref | None) -> Ref | None:
     return right if right is not None else left
 
 
-_KEEPS_SCORES = frozenset(("add", "sub", "where", "masked_fill", "clone", "to", "_to_copy", "alias", "dropout"))
+_KEEPS_SCORES = frozenset(("add", "sub", "clone", "to", "_to_copy", "alias", "dropout"))
+_HIDDEN = -1e4  # scores from here down have no weight behind a softmax
 
 
 def _feeds_softmax(node: Node) -> bool:
@@ -151,5 +161,15 @@ def _leads_to_softmax(node: Node, user: Node) -> bool:
     is_scalar = name in ("mul", "div") and all(
         not isinstance(other, Node) or not other.meta["val"].shape for other in user.args if other is not node
     )
+    is_masked = name in ("where", "masked_fill") and all(_is_low(other) for other in user.args[1:] if other is not node)
     is_moved = name in ("view", "reshape", "_unsafe_view", "unsqueeze") and user.meta["val"].shape[-1:] == keys
-    return (name in _KEEPS_SCORES or is_scalar or is_moved) and _feeds_softmax(user)
+    return (name in _KEEPS_SCORES or is_scalar or is_masked or is_moved) and _feeds_softmax(user)
+
+
+def _is_low(fill: Any) -> bool:  # an operator's argument
+    """Whether masked scores are filled with next to minus infinity."""
+    if isinstance(fill, Node):
+        return operator_name(fill) in ("full", "full_like", "scalar_tensor") and any(
+            isinstance(number, int | float) and number <= _HIDDEN for number in fill.args[:2]
+        )
+    return isinstance(fill, int | float) and fill <= _HIDDEN

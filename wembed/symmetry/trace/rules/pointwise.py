@@ -87,6 +87,8 @@ def _passed(flow: Flow, argument: Node) -> Carried:
 def mul(flow: Flow, node: Node) -> State:
     """A product, of two values or of a value and a parameter."""
     first, second = node.args[0], node.args[1]
+    if node.kwargs.get("rounding_mode"):
+        return unknown(flow, node)
     if not isinstance(second, Node) or not isinstance(first, Node):
         return _passed(flow, second if isinstance(second, Node) else first)  # type: ignore[arg-type]
     states = flow.state(first), flow.state(second)

@@ -23,7 +23,7 @@ def linear(flow: Flow, node: Node) -> State:
 def addmm(flow: Flow, node: Node) -> State:
     """Y = b + x W."""
     weight = flow.state(node.args[2])
-    if not isinstance(weight, Weight):
+    if not isinstance(weight, Weight) or node.kwargs.get("alpha", 1) != 1 or node.kwargs.get("beta", 1) != 1:
         return _by_computed_weight(flow, node)
     x = flow.carried(node.args[1])
     written = write(flow, x, len(x.axes) - 1, weight, ("source", "target"), _bias(flow, node, 0))

@@ -208,7 +208,7 @@ def cat(flow: Flow, node: Node) -> State:
     number = 0
     for item in inputs:
         value = flow.carried(item)
-        if len(value.axes) != len(axes):
+        if len(value.axes) != len(axes) or axis_size(value.axes[axis], flow.traced.sizes) == 0:
             continue  # an empty tensor
         own = value.axes[axis]
         terms = len(own.terms) if isinstance(own, Sum) else 1
@@ -217,6 +217,9 @@ def cat(flow: Flow, node: Node) -> State:
             moved = (number + part[0], *part[1:]) if isinstance(own, Sum) else (number, *part)
             refs[(*cell[:axis], moved, *cell[axis + 1 :])] = ref
         number += terms
+    if axis < len(axes) - 1 or len(refs) < len(cells_of(axes)) or ZERO in refs.values():
+        for ref in refs.values():
+            flow.sites.skew(ref)
     return _kept(flow, axes, refs)
 
 

@@ -100,14 +100,21 @@ def vector_layer(
     flow.sites.restrict(source, atoms)
     flow.sites.limit(source, "real")
     stored = first.parts[axis][part]
+    tensors = {role: weight.tensor for role, weight in weights.items()}
+    target = flow.sites.new(atoms)
     for layer in flow.layers:
-        if first.tensor in layer.tensors.values() and layer.target_part == stored:
+        if not set(tensors.values()) & set(layer.tensors.values()) or layer.target_part != stored:
+            continue
+        if layer.kind == kind and {role: layer.tensors.get(role) for role in tensors} == tensors:
             flow.sites.join(layer.source, source)
             return layer
-    target = flow.sites.new(atoms)
+        for ref in (layer.source, layer.target, source, target):  # a tensor in two layers keeps its values
+            flow.sites.limit(ref, "none")
+        for weight in weights.values():
+            flow.spend(weight)
+        return FoundLayer(kind, source, target, {}, target_part=stored)
     for weight in weights.values():
         flow.place(weight, axis, weight_part(weight, axis, part), target)
-    tensors = {role: weight.tensor for role, weight in weights.items()}
     layer = FoundLayer(kind, source, target, tensors, target_part=stored)
     flow.layers.append(layer)
     return layer
