@@ -161,7 +161,8 @@ def _leads_to_softmax(node: Node, user: Node) -> bool:
     is_scalar = name in ("mul", "div") and all(
         not isinstance(other, Node) or not other.meta["val"].shape for other in user.args if other is not node
     )
-    is_masked = name in ("where", "masked_fill") and all(_is_low(other) for other in user.args[1:] if other is not node)
+    fills = [other for other in user.args[2 if name == "masked_fill" else 1 :] if other is not node]
+    is_masked = name in ("where", "masked_fill") and all(map(_is_low, fills))
     is_moved = name in ("view", "reshape", "_unsafe_view", "unsqueeze") and user.meta["val"].shape[-1:] == keys
     return (name in _KEEPS_SCORES or is_scalar or is_masked or is_moved) and _feeds_softmax(user)
 
