@@ -9,7 +9,7 @@ from small_networks import NETWORKS
 
 from wembed.checkpoint import open_checkpoint, write_safetensors
 from wembed.symmetry import save_spec
-from wembed.symmetry.permuted_copy import encode
+from wembed.symmetry.action.permuted_copy import encode
 
 
 @pytest.fixture

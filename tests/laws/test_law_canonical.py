@@ -11,7 +11,7 @@ from networks import InMemory, Plan, in_float64, random_weights, run_network, sp
 from wembed.encoder import load_encoder
 from wembed.symmetry import apply_action, canonical, declare_spec, random_action
 from wembed.symmetry.axes import gather_index
-from wembed.symmetry.balance import Term, balance
+from wembed.symmetry.canonical_form.balance import Term, balance
 from wembed.symmetry.spec import SCALE_OF_ACTIVATION
 
 LEAKY = 0.01

@@ -11,7 +11,7 @@ from wembed.merging.aligned import common_spec
 from wembed.merging.embedding import _Held
 from wembed.merging.gauge import scale_action
 from wembed.merging.tensors import acted, tensors_of
-from wembed.symmetry.permuted_copy import encode
+from wembed.symmetry.action.permuted_copy import encode
 
 
 def test_experts_in_slices_are_refused(tmp_path):

@@ -8,7 +8,7 @@ from wembed.checkpoint import open_checkpoint, write_safetensors
 from wembed.encoder import load_encoder
 from wembed.errors import UsageError, WembedError
 from wembed.symmetry import permute, permute_continuously
-from wembed.symmetry.permuted_copy import encode
+from wembed.symmetry.action.permuted_copy import encode
 
 
 def _written(net: Net, path, dtype: str = "F32"):

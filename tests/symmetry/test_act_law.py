@@ -12,7 +12,7 @@ from wembed.symmetry import (
     random_action,
     random_continuous_action,
 )
-from wembed.symmetry.random_actions import has_continuous
+from wembed.symmetry.action.random_actions import has_continuous
 
 
 def acted(net: Net, action: Action) -> dict:

@@ -90,8 +90,8 @@ def _by_head(view, rows) -> np.ndarray:
 
 
 def _heads(net: Net) -> dict[str, np.ndarray]:
-    from wembed.symmetry.channels import channels_of
-    from wembed.symmetry.views import DenseView
+    from wembed.symmetry.action.channels import channels_of
+    from wembed.symmetry.canonical_form.views import DenseView
 
     layers = {layer.name: layer for layer in net.spec.layers}
     channels = channels_of(net.spec)

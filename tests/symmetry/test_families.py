@@ -6,10 +6,10 @@ import pytest
 from transformer_specs import Decoder, decoder_spec
 
 from wembed.errors import CheckpointRefusedError
-from wembed.symmetry.chains import Shapes
 from wembed.symmetry.families import choose
 from wembed.symmetry.families.derive import Example, derived_template
 from wembed.symmetry.families.family import Family, Variant, family_from_json, family_to_json
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.stacks import stored_shapes
 
 FIELDS = {

@@ -22,7 +22,7 @@ from random_networks import (
 )
 
 from wembed.symmetry import Action, SymmetrySpec, apply_action, random_continuous_action
-from wembed.symmetry.random_actions import random_action
+from wembed.symmetry.action.random_actions import random_action
 from wembed.symmetry.spec import Atom
 from wembed.symmetry.trace import trace_spec
 from wembed.symmetry.verify import Bench

@@ -16,8 +16,8 @@ from wembed.cli.app import app
 from wembed.graph import build_graph
 from wembed.models.foreign import factory_runnable
 from wembed.symmetry import SymmetrySpec, apply_action, random_continuous_action
+from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.fitted import spec_of_file
-from wembed.symmetry.sides import Sides
 from wembed.zoo import find_encoder
 
 TOLERANCE = 1e-4  # relative, fp32

@@ -15,7 +15,7 @@ from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry import CanonicalView, SymmetrySpec, canonical
 from wembed.symmetry.axes import Axis, axis_text
-from wembed.symmetry.views import DenseView
+from wembed.symmetry.canonical_form.views import DenseView
 
 Vector = NDArray[np.float64]
 

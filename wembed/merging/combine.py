@@ -21,7 +21,7 @@ from wembed.merging.tensors import Tensors
 from wembed.models import Dataset
 from wembed.models.modules import METADATA_KEY
 from wembed.symmetry import spec_metadata
-from wembed.symmetry.permuted_copy import encode
+from wembed.symmetry.action.permuted_copy import encode
 
 AlignName = Literal["weights", "none"]
 

@@ -25,7 +25,7 @@ from wembed.graph import build_graph
 from wembed.merging.combine import Merged, MergeOptions, finished, merge
 from wembed.merging.tensors import Tensors, as_checkpoint
 from wembed.symmetry import SymmetrySpec, canonical
-from wembed.symmetry.views import DenseView
+from wembed.symmetry.canonical_form.views import DenseView
 
 _STEPS = 60  # of Adam
 _REFRESH = 15  # steps between two looks at what is held still

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
 from wembed.symmetry import Action, SymmetrySpec, canonical
-from wembed.symmetry.views import AffineView
+from wembed.symmetry.canonical_form.views import AffineView
 
 Vector = NDArray[np.float64]
 _LEAST = 1e-6  # of a norm's median: a gain, or a share of the stored variance, below which a channel carries nothing

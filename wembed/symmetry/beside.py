@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wembed.symmetry.axes import Axis, axis_size, part_atoms, parts_of
-from wembed.symmetry.chains import Shapes
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.spec import SymmetrySpec
 
 # Tables that older versions of transformers saved; they follow from the config.

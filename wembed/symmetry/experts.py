@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import Axis, Sum, atoms_of
-from wembed.symmetry.chains import Shapes
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.spec import Atom, AxisRole, Layer, Site, SymmetrySpec
 
 _MEMBER = re.compile(r"(?P<experts>(?:.+\.)?experts)\.(?P<number>0|[1-9][0-9]{0,5})\.(?P<projection>\w+)\.weight")

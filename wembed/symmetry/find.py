@@ -11,7 +11,7 @@ from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError, Wem
 from wembed.symmetry.by_config import config_spec
 from wembed.symmetry.families import family_spec, structural_fields
 from wembed.symmetry.fit import check_fit
-from wembed.symmetry.infer import infer_spec
+from wembed.symmetry.inference.infer import infer_spec
 from wembed.symmetry.lora import lora_spec
 from wembed.symmetry.serialise import spec_from_json, spec_to_json
 from wembed.symmetry.spec import SymmetrySpec

@@ -6,8 +6,8 @@ Permutations, signs and whatever else is discrete have none.
 from dataclasses import dataclass
 from typing import Literal
 
+from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.sides import Sides
 from wembed.symmetry.spec import SymmetrySpec
 
 GeneratorKind = Literal["scale", "mix", "turn", "shift"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
-from wembed.symmetry.chains import Module, Shapes
-from wembed.symmetry.draft import Draft
+from wembed.symmetry.inference.chains import Module, Shapes
+from wembed.symmetry.inference.draft import Draft
 from wembed.symmetry.spec import SymmetrySpec
 
 # Linear layers and convolutions have modules for A and B, embeddings have plain parameters. An adapter's own name

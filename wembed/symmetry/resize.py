@@ -10,7 +10,7 @@ from math import prod
 
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import Axis, Product, Sum, atoms_of, axis_size, axis_text
-from wembed.symmetry.chains import Shapes
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.repeat import renamed_axis
 from wembed.symmetry.spec import Atom, Site, SymmetrySpec
 

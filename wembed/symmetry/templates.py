@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wembed.symmetry.chains import Shapes
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.repeat import depths_in, repeated, stacks_of
 from wembed.symmetry.resize import resized, solved_sizes
 from wembed.symmetry.rules import Config, evaluate

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wembed.errors import WembedError
 from wembed.models.foreign import Runnable
-from wembed.symmetry.act import Action, apply_action
-from wembed.symmetry.random_actions import has_continuous, random_action, random_continuous_action
+from wembed.symmetry.action.act import Action, apply_action
+from wembed.symmetry.action.random_actions import has_continuous, random_action, random_continuous_action
 from wembed.symmetry.spec import SymmetrySpec
 
 CONTROL_FLOOR = 1e-2  # relative; what is no symmetry changes outputs by more

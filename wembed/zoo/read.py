@@ -8,7 +8,7 @@ from wembed.catalog import Zoo, parse_value
 from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.symmetry import SymmetrySpec, structure_signature
-from wembed.symmetry.views import AffineView
+from wembed.symmetry.canonical_form.views import AffineView
 from wembed.zoo.specs import spec_for
 
 # Keys of the text beside the weights that fill a column, the later ones where both are there.

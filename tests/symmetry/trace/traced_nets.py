@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from wembed.symmetry.action.shuffle import shuffled
 from wembed.symmetry.axes import axis_text
-from wembed.symmetry.shuffle import shuffled
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.trace import Traced, trace_axes
 

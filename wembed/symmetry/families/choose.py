@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from wembed.errors import CheckpointRefusedError
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.chains import Shapes
 from wembed.symmetry.experts import as_stored, joined
 from wembed.symmetry.families.family import SMOOTH, Family, Variant, index, load_family
 from wembed.symmetry.families.names import family_names, own_name, renamed_spec, strip_wrappers
 from wembed.symmetry.families.shrink import freeze_rest, without
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.repeat import depths_in, repeated
 from wembed.symmetry.resize import resized, solved_sizes
 from wembed.symmetry.rules import Config, evaluate, field_of, with_defaults

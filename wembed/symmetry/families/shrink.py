@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.chains import Shapes
+from wembed.symmetry.inference.chains import Shapes
 from wembed.symmetry.spec import Atom, AxisRole, Layer, Site, SymmetrySpec
 
 WHY = "no part of the architecture that is known"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.symmetry.balance import Term, balance
-from wembed.symmetry.views import AffineView, DenseView, Flow, Vector
+from wembed.symmetry.canonical_form.balance import Term, balance
+from wembed.symmetry.canonical_form.views import AffineView, DenseView, Flow, Vector
 
 DEAD = 1e-6  # of the site's median: a channel's in-norm times out-norm below which it carries nothing
 

@@ -4,8 +4,8 @@ What enters are names and shapes; what leaves is a SymmetrySpec that covers ever
 a file says which activation stands where, so no scale is claimed.
 """
 
-from wembed.symmetry.chains import Link, Module, Shapes, families, links, modules_of
-from wembed.symmetry.draft import Draft
+from wembed.symmetry.inference.chains import Link, Module, Shapes, families, links, modules_of
+from wembed.symmetry.inference.draft import Draft
 from wembed.symmetry.spec import AtomKind, SymmetrySpec
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.symmetry.gauge import DEAD
-from wembed.symmetry.sides import Sides
-from wembed.symmetry.views import DenseView, Flow, Vector
+from wembed.symmetry.action.sides import Sides
+from wembed.symmetry.canonical_form.gauge import DEAD
+from wembed.symmetry.canonical_form.views import DenseView, Flow, Vector
 
 
 def moved_biases(flow: Flow, sides: Sides) -> Flow:

@@ -8,8 +8,8 @@ pooling must be named, since the largest of negated values is not the negated la
 from collections.abc import Sequence
 
 from wembed.errors import UsageError
-from wembed.symmetry.chains import Module, Shapes, modules_of
-from wembed.symmetry.draft import Draft
+from wembed.symmetry.inference.chains import Module, Shapes, modules_of
+from wembed.symmetry.inference.draft import Draft
 from wembed.symmetry.spec import SCALE_OF_ACTIVATION, Site, SymmetrySpec
 
 FLATTEN = "flatten"

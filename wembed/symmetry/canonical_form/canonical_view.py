@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wembed.checkpoint import Checkpoint
-from wembed.symmetry.channels import channels_of
-from wembed.symmetry.gauge import settle_scales
-from wembed.symmetry.heads import moved_biases, settle_heads, with_constant_source
-from wembed.symmetry.sides import Sides
+from wembed.symmetry.action.channels import channels_of
+from wembed.symmetry.action.sides import Sides
+from wembed.symmetry.canonical_form.gauge import settle_scales
+from wembed.symmetry.canonical_form.heads import moved_biases, settle_heads, with_constant_source
+from wembed.symmetry.canonical_form.views import AffineView, DenseView, Flow, Vector, read_part, read_vector
 from wembed.symmetry.spec import SymmetrySpec, layers_between
-from wembed.symmetry.views import AffineView, DenseView, Flow, Vector, read_part, read_vector
 
 _ROUNDS = 60  # of heads and scales in turn, where a head reads or writes what is scaled
 _TOLERANCE = 1e-10  # of a factor

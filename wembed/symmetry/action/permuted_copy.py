@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint, write_safetensors
 from wembed.errors import UsageError, WembedError
-from wembed.symmetry.act import apply_action
+from wembed.symmetry.action.act import apply_action
+from wembed.symmetry.action.random_actions import has_continuous, random_action, random_continuous_action
 from wembed.symmetry.find import spec_metadata
-from wembed.symmetry.random_actions import has_continuous, random_action, random_continuous_action
 from wembed.symmetry.spec import SymmetrySpec
 
 _HALF = ("BF16", "F16")  # only powers of two scale these exactly

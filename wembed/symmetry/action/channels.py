@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wembed.symmetry.action.cells import Cell, Side
 from wembed.symmetry.axes import Axis, Product, atoms_of
-from wembed.symmetry.cells import Cell, Side
 from wembed.symmetry.spec import SymmetrySpec
 
 Vector = NDArray[np.float64]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from wembed.symmetry.action.cells import Cell, Side, laid_out, multiplied
+from wembed.symmetry.action.shuffle import old_index, shuffled
+from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.cells import Cell, Side, laid_out, multiplied
-from wembed.symmetry.shuffle import old_index, shuffled
-from wembed.symmetry.sides import Sides
 from wembed.symmetry.spec import Layer, SymmetrySpec
 from wembed.symmetry.stacks import stacked_reader, stored_parts
 

@@ -6,8 +6,8 @@ from string import ascii_letters
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.symmetry.cells import Cell, Side, multiplied
-from wembed.symmetry.channels import Channels
+from wembed.symmetry.action.cells import Cell, Side, multiplied
+from wembed.symmetry.action.channels import Channels
 from wembed.symmetry.spec import SymmetrySpec
 
 Vector = NDArray[np.float64]

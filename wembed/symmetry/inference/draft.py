@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from wembed.symmetry.axes import Axis, Product
-from wembed.symmetry.chains import Module, Shapes, natural_key
+from wembed.symmetry.inference.chains import Module, Shapes, natural_key
 from wembed.symmetry.spec import Atom, AtomKind, AxisRole, Layer, Site, SymmetrySpec, Tier
 
 ASSUMED_EPS = 1e-5  # PyTorch's default for batch norm; files do not store it

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.symmetry.act import Action
+from wembed.symmetry.action.act import Action
+from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.sides import Sides
 from wembed.symmetry.spec import Atom, ScaleClass, SymmetrySpec
 
 _LOG_SCALE_SPREAD = 0.5  # standard deviation of the random log-scales

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
+from wembed.symmetry.action.cells import Cell, multiplied
+from wembed.symmetry.action.channels import Channels
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.cells import Cell, multiplied
-from wembed.symmetry.channels import Channels
-from wembed.symmetry.layout import laid, mixed_along, taps_of
+from wembed.symmetry.canonical_form.layout import laid, mixed_along, taps_of
 from wembed.symmetry.spec import Layer, SymmetrySpec
 from wembed.symmetry.stacks import read_tensor
 
