@@ -205,7 +205,6 @@ def test_nothing_gives_an_empty_spec():
         ("mtcnn/pnet.pt", []),
         ("mtcnn/rnet.pt", []),
         ("proteinmpnn/vanilla_v_48_002.pt", []),
-        ("resnet_cifar10/resnet20-12fca82f.th", []),
         (
             "rl/ppo/CartPole-v1_1/CartPole-v1.policy.pth",
             ["mlp_extractor.policy_net.0.out", "mlp_extractor.value_net.0.out"],
