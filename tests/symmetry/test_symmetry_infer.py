@@ -221,7 +221,8 @@ def test_no_real_file_joins_modules_of_different_prefixes(real_checkpoints):
     paths = [path for suffix in ("safetensors", "pth", "pt", "th") for path in real_checkpoints.rglob(f"*.{suffix}")]
     for path in sorted(paths):
         spec = find_spec(open_checkpoint(path))
-        for row in spec.rows():
+        assert spec.tier == ("family" if "resnet" in path.name else "inferred")
+        for row in spec.rows() if spec.tier == "inferred" else ():
             if row["free"]:
                 scopes = {name.rpartition(".")[0].rpartition(".")[0] for name in row["tensors"]}
                 assert len(scopes) == 1, (path.name, row)
