@@ -5,6 +5,8 @@ from wembed.cli.output import Output
 from wembed.errors import WembedError
 from wembed.symmetry.prove import Proof, prove
 
+_SHOWN = 5  # of what is wrong
+
 
 def check_proof(output: Output, opened: Described) -> None:
     """Proves the symmetries by running the network with random weights, and says how far outputs were off.
@@ -25,7 +27,9 @@ def check_proof(output: Output, opened: Described) -> None:
         check = failed[0]
         side = "must exceed" if check.name == "control" else "must stay below"
         message = f"not proven: {check.name} changes the outputs by {check.error:.1e}, which {side} {check.tolerance:g}"
-        raise WembedError(message, "`--spec` and `--module` let you state the symmetries and the network yourself")
+        wrong = proof.verification.wrong
+        named = f"; these do on their own: {', '.join(wrong[:_SHOWN])}" if wrong else ""
+        raise WembedError(message + named, "state the symmetries with --spec FILE, or the network with --module")
 
 
 def _lines(proof: Proof) -> list[str]:

@@ -57,11 +57,13 @@ class Verification:
         checks: what was tried, the control last.
         atoms: number of atoms that were permuted.
         dtype: the lowest precision that the network computes in.
+        wrong: where something changed the outputs, the atoms and sites that do so on their own.
     """
 
     checks: tuple[Check, ...]
     atoms: int
     dtype: str
+    wrong: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -96,21 +98,10 @@ def verify(spec: SymmetrySpec, runnable: Runnable, generator: np.random.Generato
         action = random_continuous_action(spec, generator)
         checks.append(Check("continuous", bench.error(action), bench.tolerance))
     checks.append(Check("control", bench.control(permuted, generator), CONTROL_FLOOR))
-    return Verification(tuple(checks), len(permuted.permutations), str(bench.dtype).removeprefix("torch."))
-
-
-def verify_atoms(spec: SymmetrySpec, runnable: Runnable, generator: np.random.Generator) -> dict[str, float]:
-    """The error of each free atom's permutation on its own: which of them is wrong."""
-    bench = Bench.of(spec, runnable, generator)
-    action = random_action(spec, generator)
-    return {name: bench.error(Action({name: index}, {})) for name, index in action.permutations.items()}
-
-
-def verify_sites(spec: SymmetrySpec, runnable: Runnable, generator: np.random.Generator) -> dict[str, float]:
-    """The error of each site's scales on their own."""
-    bench = Bench.of(spec, runnable, generator)
-    action = random_action(spec, generator, rescale=True)
-    return {name: bench.error(Action({}, {name: factors})) for name, factors in action.scales.items()}
+    wrong = (
+        () if all(check.holds for check in checks[:-1]) else bench.wrong(random_action(spec, generator, rescale=True))
+    )
+    return Verification(tuple(checks), len(permuted.permutations), str(bench.dtype).removeprefix("torch."), wrong)
 
 
 @dataclass(frozen=True)
@@ -138,12 +129,12 @@ class Bench:
         """Draws weights and runs once."""
         module = runnable.with_random_weights(torch.Generator().manual_seed(int(generator.integers(1 << 62))))
         _clear_missing_biases(module, spec)
-        inputs = (runnable.args, dict(runnable.kwargs))
+        given = pytree.tree_map_only(Tensor, _varied, (runnable.args, dict(runnable.kwargs)))
         try:
-            module, inputs = module.double(), pytree.tree_map_only(Tensor, _double, inputs)
+            module, inputs = module.double(), pytree.tree_map_only(Tensor, _double, given)
             outputs, dtype = _run(module, inputs)
         except Exception:  # other people's code; most often it makes float32 of its own, which does not mix
-            module, inputs = module.float(), (runnable.args, dict(runnable.kwargs))
+            module, inputs = module.float(), given
             outputs, dtype = _run_or_refuse(runnable, module, inputs)
         if not outputs or not all(output.isfinite().all() for output in outputs):
             raise WembedError(f"{runnable.name} gives no finite floating outputs to compare")
@@ -167,6 +158,12 @@ class Bench:
         pool = moved or {name: generator.permutation(self.weights[name]) for name in acted if self.weights[name].shape}
         largest = sorted(pool, key=lambda name: (-pool[name].size, name))[:_CONTROLS]
         return max((self._error({name: pool[name]}) for name in largest), default=0.0)
+
+    def wrong(self, action: Action) -> tuple[str, ...]:
+        """The atoms whose permutation changes the outputs on its own, and the sites whose scales do."""
+        single = {name: Action({name: index}, {}) for name, index in action.permutations.items()}
+        single |= {name: Action({}, {name: factors}) for name, factors in action.scales.items()}
+        return tuple(name for name, alone in single.items() if self.error(alone) >= self.tolerance)
 
     def _error(self, changed: Mapping[str, Values]) -> float:
         self._load(changed)
@@ -195,6 +192,13 @@ def _clear_missing_biases(module: nn.Module, spec: SymmetrySpec) -> None:
 
 def _absent(spec: SymmetrySpec, state: Mapping[str, Values]) -> Iterator[tuple[str, Any]]:
     yield from ((name, axes) for name, axes in spec.tensors.items() if name not in state)
+
+
+def _varied(value: Tensor) -> Tensor:
+    """Example inputs that show something: those of one number throughout (zeros, say) hide what they meet."""
+    if not value.is_floating_point() or value.numel() < 2 or not bool((value == value.flatten()[0]).all()):
+        return value
+    return torch.randn(value.shape, dtype=value.dtype, generator=torch.Generator().manual_seed(0))
 
 
 def _double(value: Tensor) -> Tensor:
