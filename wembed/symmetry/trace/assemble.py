@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from torch.fx import Node
+
 from wembed.symmetry.axes import Axis, Product, Sum, atoms_of, part_atoms
 from wembed.symmetry.spec import (
     SCALE_OF_ACTIVATION,
@@ -91,18 +93,19 @@ def _keep_shared(flow: Flow) -> None:
 
 
 def _uses(flow: Flow) -> Counter[str]:
-    """How many operators use each tensor, those aside that only move it."""
-    uses: Counter[str] = Counter()
+    """In how many ways each tensor is used: by different operators, or beside different tensors."""
+    tensors: dict[Node, str] = {}
+    ways: dict[str, set[tuple[object, ...]]] = {}
     for node in flow.traced.graph.nodes:
         if node.op == "placeholder" and node.name in flow.traced.parameters:
-            moved = [node]
-            while moved:
-                for user in moved.pop().users:
-                    if user.op == "call_function" and operator_name(user) in _MOVES:
-                        moved.append(user)
-                    else:
-                        uses[flow.traced.parameters[node.name]] += 1
-    return uses
+            tensors[node] = flow.traced.parameters[node.name]
+        elif node.op == "call_function" and operator_name(node) in _MOVES and node.args[0] in tensors:
+            tensors[node] = tensors[node.args[0]]
+        else:
+            used = [(i, tensors[value]) for i, value in enumerate(node.all_input_nodes) if value in tensors]
+            for _, tensor in used:
+                ways.setdefault(tensor, set()).add((node.target, *used))
+    return Counter({tensor: len(found) for tensor, found in ways.items()})
 
 
 def _named(axis: Axis) -> Axis:
