@@ -27,12 +27,14 @@ class Template:
         sizes: the rule that gives an atom's size, by the atom's name with `#` for the numbers of units, or
             as it is for a first unit that is not like the others.
         shallowest: the fewest units of a stack for which it is known to be right.
+        fewest_heads: the fewest heads, and the fewest that share a key.
     """
 
     spec: SymmetrySpec
     depths: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, str] = field(default_factory=dict)
     shallowest: int = 1
+    fewest_heads: int = 1
 
     def __post_init__(self) -> None:
         """Check that the rules speak of what is there."""
@@ -112,7 +114,14 @@ def spec_of(template: Template, config: Config) -> SymmetrySpec:
     for name in deep.atoms:
         if name not in sizes and name != "unit":
             raise ValueError(f"no size for {name}")
+    if not has_heads_enough(template, deep, sizes):
+        raise ValueError("too few heads")
     return resized(deep, sizes | {"unit": 1})
+
+
+def has_heads_enough(template: Template, spec: SymmetrySpec, sizes: Mapping[str, int]) -> bool:
+    """Whether a template is known to be right for the head counts of a repeated spec."""
+    return all(sizes[atom.name] >= template.fewest_heads for atom in spec.atoms.values() if atom.kind == "head")
 
 
 _MOST_UNITS = 10_000  # of a stack; a config is not trusted, and the deepest networks have hundreds

@@ -20,7 +20,7 @@ from wembed.symmetry.resize import resized, solved_sizes
 from wembed.symmetry.rules import Config, evaluate, field_of, with_defaults
 from wembed.symmetry.spec import SymmetrySpec
 from wembed.symmetry.stacks import stored_shapes
-from wembed.symmetry.templates import pattern_of, rule_of, shapes_of, sizes_by_rule
+from wembed.symmetry.templates import has_heads_enough, pattern_of, rule_of, shapes_of, sizes_by_rule
 
 _HARMLESS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|position_ids|masked_bias|attn(\.attention)?\.bias)$")
 _HEADS = frozenset(  # what the first part of a head's names is, in transformers
@@ -199,7 +199,7 @@ def _sized(match: _Match, shapes: Shapes, config: Config) -> SymmetrySpec | None
         sizes |= {name: by_rule[name] for name in by_rule if name in wanted and name not in sizes}
         sizes = solved_sizes(tensors, shapes, sizes)
     _check_config(match, sizes, sizes_by_rule(template, spec, config))
-    if not spec.atoms.keys() <= sizes.keys():
+    if not spec.atoms.keys() <= sizes.keys() or not has_heads_enough(template, spec, sizes):
         return None
     spec = resized(_activated(match.variant, spec, config), sizes)
     extra = {name: shape for name, shape in shapes.items() if name not in spec.tensors}

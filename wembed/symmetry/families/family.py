@@ -115,6 +115,7 @@ def _variant_to_json(variant: Variant) -> dict[str, object]:
         "depths": dict(variant.template.depths),
         "sizes": dict(variant.template.sizes),
         "shallowest": variant.template.shallowest,
+        "fewest_heads": variant.template.fewest_heads,
         "switches": dict(variant.switches),
         "defaults": dict(variant.defaults),
         "tied": [list(names) for names in variant.tied],
@@ -140,7 +141,13 @@ def family_from_json(value: Mapping[str, Any]) -> Family:
 def _variant(value: Mapping[str, Any]) -> Variant:
     return Variant(
         architecture=value["architecture"],
-        template=Template(spec_from_json(value["spec"]), value["depths"], value["sizes"], value["shallowest"]),
+        template=Template(
+            spec_from_json(value["spec"]),
+            value["depths"],
+            value["sizes"],
+            value["shallowest"],
+            value.get("fewest_heads", 1),
+        ),
         switches=value["switches"],
         defaults=value["defaults"],
         tied=tuple(map(tuple, value["tied"])),

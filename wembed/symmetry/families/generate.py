@@ -55,7 +55,7 @@ def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[C
     usual = {recipe.activation: recipe.functions[0]} if recipe.activation else {}
     fields = {**usual, **fields}
     small, wide = (_example(recipe, architecture, _joined(config, fields)) for config in (recipe.small, recipe.wide))
-    template = derived_template(small, wide)
+    template = replace(derived_template(small, wide), fewest_heads=recipe.fewest_heads)
     switches = switches_of(small.config, recipe.activation) | dict(recipe.fixed)
     network = built_network(recipe.model_type, architecture, _joined(recipe.small, fields))
     variant = Variant(
@@ -66,9 +66,7 @@ def _variant(recipe: Recipe, architecture: str, fields: Config, more: Iterable[C
         tied=tuple(tuple(name.removeprefix(recipe.prefix) for name in group) for group in network.tied),
         activation=recipe.activation,
         activations=dict(_activations(recipe, architecture, fields, small.spec, template)),
-        body=tuple(
-            sorted({name.split(".")[1] for name in network.shapes if recipe.prefix and name.startswith(recipe.prefix)})
-        ),
+        body=tuple(sorted(_behind(recipe.prefix, network.shapes))),
         takes_heads=architecture in recipe.heads,
     )
     further = [_example(recipe, architecture, _joined(config, fields)) for config in more]
@@ -177,11 +175,18 @@ def _check_spec(variant: Variant, example: Example) -> bool:
     traced, config = example.spec, example.config
     shapes = stored_shapes(traced)
     found = spec_of_variant(variant, shapes, config)
-    if found is None and min(depths_in(shapes, variant.template.depths).values(), default=99) == 1:
+    if found is None and _may_decline(variant.template, traced):
         return False
     if found is None or found.hash != traced.hash:
         raise ValueError(f"{variant.architecture}: {difference(found, traced)}")
     return True
+
+
+def _may_decline(template: Template, spec: SymmetrySpec) -> bool:
+    """Whether a network is shallower, or has fewer heads, than the template is known to be right for."""
+    shallow = min(depths_in(spec.tensors, template.depths).values(), default=template.shallowest)
+    pairs = sum(name.endswith(".repeats") for name in spec.atoms)
+    return shallow < template.shallowest or (template.fewest_heads > 1 and not pairs)
 
 
 def difference(found: SymmetrySpec | None, traced: SymmetrySpec) -> str:

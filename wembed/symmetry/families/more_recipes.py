@@ -58,6 +58,7 @@ _NEOX_SMALL = {
 }  # fmt: skip
 _NEOX_WIDE = _NEOX_SMALL | {
     "num_hidden_layers": 6, "num_attention_heads": 5, "hidden_size": 120, "intermediate_size": 46, "vocab_size": 53,
+    "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.75, "rope_type": "default"},
 }  # fmt: skip
 _OPT_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "ffn_dim": 26, "vocab_size": 37,
@@ -76,6 +77,7 @@ _PHI_SMALL = {
 }  # fmt: skip
 _PHI_WIDE = _PHI_SMALL | {
     "num_hidden_layers": 6, "num_attention_heads": 5, "hidden_size": 120, "intermediate_size": 46, "vocab_size": 53,
+    "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.75, "rope_type": "default"},
 }  # fmt: skip
 _PHI3_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 2, "hidden_size": 60,
@@ -128,6 +130,7 @@ MORE_RECIPES: Mapping[str, Recipe] = {
     "albert": replace(  # all layers are one, so that there is no depth to repeat
         _encoder("albert", "Albert", "albert.", _EMBEDDINGS),
         more=({**BERT_SMALL, **_EMBEDDINGS[0], "num_hidden_layers": 2},),
+        functions=("gelu_new", "relu"),
     ),
     "deberta-v2": _encoder("deberta-v2", "DebertaV2", "deberta.", (_DEBERTA, {**_DEBERTA, "position_buckets": 11})),
     "mpnet": _encoder("mpnet", "MPNet", "mpnet.", ({}, {})),

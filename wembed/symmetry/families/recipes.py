@@ -4,7 +4,7 @@ All sizes of a network differ from each other, so that none is taken for another
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Config = Mapping[str, Any]  # fields of a transformers config
@@ -25,6 +25,7 @@ class Recipe:
         prefix: what the body's names begin with beside a head.
         heads: classes that end in what a head reads.
         fixed: further fields that must have these values.
+        fewest_heads: 2 where a network with one key, or as many as queries, has sites of other names.
     """
 
     model_type: str
@@ -37,6 +38,7 @@ class Recipe:
     prefix: str = ""
     heads: tuple[str, ...] = ()
     fixed: Config = field(default_factory=dict)
+    fewest_heads: int = 1
 
     @property
     def probe(self) -> dict[str, Any]:
@@ -112,6 +114,10 @@ def llama_like(
     )
 
 
+_DISTIL_SMALL = {
+    "n_layers": 5, "n_heads": 3, "dim": 21, "hidden_dim": 26, "vocab_size": 37, "max_position_embeddings": 23,
+    "num_labels": 6,
+}  # fmt: skip
 _T5_SMALL = {
     "num_layers": 5, "num_decoder_layers": 6, "num_heads": 3, "d_kv": 7, "d_model": 22, "d_ff": 26, "vocab_size": 37,
     "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20,
@@ -182,12 +188,10 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "distilbert": Recipe(
         model_type="distilbert",
-        small={"n_layers": 5, "n_heads": 3, "dim": 21, "hidden_dim": 26, "vocab_size": 37,
-               "max_position_embeddings": 23, "num_labels": 6},
+        small=_DISTIL_SMALL,
         wide={"n_layers": 6, "n_heads": 4, "dim": 44, "hidden_dim": 58, "vocab_size": 61,
               "max_position_embeddings": 29, "num_labels": 7},
-        more=({"n_layers": 1, "n_heads": 3, "dim": 21, "hidden_dim": 26, "vocab_size": 37,
-               "max_position_embeddings": 23, "num_labels": 6},),
+        more=(_DISTIL_SMALL | {"n_layers": 1}, _DISTIL_SMALL | {"n_layers": 2}),
         variants=_bert("DistilBertModel", "DistilBert"),
         activation="activation",
         functions=("gelu", "relu"),
@@ -212,7 +216,7 @@ RECIPES: Mapping[str, Recipe] = {
     "llama": llama_like("llama", "Llama"),
     "qwen2": llama_like("qwen2", "Qwen2"),
     "mistral": llama_like("mistral", "Mistral"),
-    "qwen3": llama_like("qwen3", "Qwen3"),
+    "qwen3": replace(llama_like("qwen3", "Qwen3"), more=_LLAMA_MORE[:2], fewest_heads=2),
     "t5": Recipe(
         model_type="t5",
         small=_T5_SMALL,
