@@ -216,3 +216,17 @@ def test_a_family_is_what_its_recipe_gives(name: str) -> None:
     from wembed.symmetry.families.generate import generated_family
 
     assert generated_family(name) == load_family(name)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in OF_TRANSFORMERS]
+)
+def test_a_network_of_the_usual_size_is_taken_or_declined_and_never_refused(name: str) -> None:
+    """What transformers builds by default; the sizes are none that a template was made from."""
+    from wembed.models.foreign import config_runnable
+
+    variant = load_family(name).variants[0]
+    network = config_runnable({"model_type": index()[name]["model_types"][0], "architectures": [variant.architecture]})
+    spec = family_spec(network.shapes, network.config)
+    assert spec is None or stored_shapes(spec).items() <= network.shapes.items()
+    assert spec is not None or name in ("deberta-v2", "qwen3")  # by default they are of another kind

@@ -51,15 +51,6 @@ _DEBERTA = {
     "relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"], "share_att_key": True,
     "norm_rel_ebd": "layer_norm", "position_buckets": 9, "type_vocab_size": 0, "max_relative_positions": -1,
 }  # fmt: skip
-_NEOX_SMALL = {
-    "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 48, "intermediate_size": 26, "vocab_size": 37,
-    "max_position_embeddings": 64, "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.25,
-    "rope_type": "default"},
-}  # fmt: skip
-_NEOX_WIDE = _NEOX_SMALL | {
-    "num_hidden_layers": 6, "num_attention_heads": 5, "hidden_size": 120, "intermediate_size": 46, "vocab_size": 53,
-    "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.75, "rope_type": "default"},
-}  # fmt: skip
 _OPT_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 21, "ffn_dim": 26, "vocab_size": 37,
     "max_position_embeddings": 64, "word_embed_proj_dim": 21,
@@ -70,15 +61,6 @@ _OPT_WIDE = _OPT_SMALL | {
 }  # fmt: skip
 _BLOOM_SMALL = {"n_layer": 5, "n_head": 4, "hidden_size": 28, "vocab_size": 37}
 _BLOOM_WIDE = {"n_layer": 6, "n_head": 8, "hidden_size": 88, "vocab_size": 61}
-_PHI_SMALL = {
-    "num_hidden_layers": 5, "num_attention_heads": 3, "hidden_size": 48, "intermediate_size": 26, "vocab_size": 37,
-    "max_position_embeddings": 64, "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.25,
-    "rope_type": "default"},
-}  # fmt: skip
-_PHI_WIDE = _PHI_SMALL | {
-    "num_hidden_layers": 6, "num_attention_heads": 5, "hidden_size": 120, "intermediate_size": 46, "vocab_size": 53,
-    "rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.75, "rope_type": "default"},
-}  # fmt: skip
 _PHI3_SMALL = {
     "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 2, "hidden_size": 60,
     "intermediate_size": 26, "vocab_size": 37, "max_position_embeddings": 64, "pad_token_id": 0,
@@ -97,30 +79,6 @@ _BART_WIDE = _BART_SMALL | {
     "encoder_layers": 7, "decoder_layers": 8, "encoder_attention_heads": 7, "decoder_attention_heads": 5, "d_model": 70,
     "encoder_ffn_dim": 38, "decoder_ffn_dim": 46, "vocab_size": 73, "max_position_embeddings": 31,
 }  # fmt: skip
-_SWIN_SMALL = {
-    "image_size": 64, "patch_size": 2, "embed_dim": 12, "depths": [2, 2, 5, 2], "num_heads": [2, 3, 4, 6],
-    "window_size": 4, "mlp_ratio": 2.0,
-}  # fmt: skip
-_SWIN_WIDE = _SWIN_SMALL | {
-    "embed_dim": 24,
-    "depths": [2, 2, 6, 2],
-    "num_heads": [3, 4, 6, 8],
-    "window_size": 2,
-    "mlp_ratio": 3.0,
-    "num_channels": 2,
-    "patch_size": 4,
-    "image_size": 128,
-}
-_WAV_SMALL = {
-    **{key: BERT_SMALL[key] for key in ("num_attention_heads", "hidden_size", "intermediate_size", "vocab_size")},
-    "num_hidden_layers": 5, "conv_dim": [10, 12, 14, 16, 18, 20, 22], "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 7, "pad_token_id": 0, "apply_spec_augment": False,
-}  # fmt: skip
-_WAV_WIDE = _WAV_SMALL | {
-    **{key: BERT_WIDE[key] for key in ("num_attention_heads", "hidden_size", "intermediate_size", "vocab_size")},
-    "num_hidden_layers": 6, "conv_dim": [11, 13, 15, 17, 19, 21, 23], "num_conv_pos_embedding_groups": 11,
-    "num_conv_pos_embeddings": 6,
-}  # fmt: skip
 
 MORE_RECIPES: Mapping[str, Recipe] = {
     "roberta": _encoder("roberta", "Roberta", "roberta.", ({}, {})),
@@ -134,12 +92,6 @@ MORE_RECIPES: Mapping[str, Recipe] = {
     ),
     "deberta-v2": _encoder("deberta-v2", "DebertaV2", "deberta.", (_DEBERTA, {**_DEBERTA, "position_buckets": 11})),
     "mpnet": _encoder("mpnet", "MPNet", "mpnet.", ({}, {})),
-    "gpt_neox": Recipe(
-        "gpt_neox", _NEOX_SMALL, _NEOX_WIDE, (_NEOX_SMALL | ONE_LAYER,),
-        (("GPTNeoXForCausalLM", UNTIED), ("GPTNeoXForCausalLM", {**UNTIED, "use_parallel_residual": False}),
-         ("GPTNeoXModel", {})),
-        "hidden_act", TEXT_FUNCTIONS, "gpt_neox.", ("GPTNeoXModel",),
-    ),
     "opt": Recipe(
         "opt", _OPT_SMALL, _OPT_WIDE, (_OPT_SMALL | ONE_LAYER,), (("OPTForCausalLM", TIED), ("OPTModel", {})),
         "activation_function", ("relu", "gelu"), "model.", (),
@@ -154,10 +106,6 @@ MORE_RECIPES: Mapping[str, Recipe] = {
     ),
     "gemma": llama_like("gemma", "Gemma", ("gelu_pytorch_tanh", "relu")),
     "gemma2": llama_like("gemma2", "Gemma2", ("gelu_pytorch_tanh", "relu"), "hidden_activation"),
-    "phi": Recipe(
-        "phi", _PHI_SMALL, _PHI_WIDE, (_PHI_SMALL | ONE_LAYER,), (("PhiForCausalLM", UNTIED), ("PhiModel", {})),
-        "hidden_act", ("gelu_new", "relu"), "model.", ("PhiModel",),
-    ),
     "phi3": Recipe(
         "phi3", _PHI3_SMALL, _PHI3_WIDE, (_PHI3_SMALL | ONE_LAYER,),
         (("Phi3ForCausalLM", UNTIED), ("Phi3ForCausalLM", TIED), ("Phi3Model", {})), "hidden_act", GATED_FUNCTIONS,
@@ -181,15 +129,5 @@ MORE_RECIPES: Mapping[str, Recipe] = {
         "dinov2", VIT_SMALL, VIT_WIDE | {"mlp_ratio": 3}, (VIT_SMALL | ONE_LAYER,),
         (("Dinov2Model", {}), ("Dinov2ForImageClassification", {}), ("Dinov2Model", {"use_swiglu_ffn": True})),
         "hidden_act", TEXT_FUNCTIONS, "dinov2.", ("Dinov2Model",),
-    ),
-    "swin": Recipe(
-        "swin", _SWIN_SMALL, _SWIN_WIDE, (_SWIN_SMALL | {"depths": [2, 2, 18, 2]},),
-        (("SwinForImageClassification", {}), ("SwinModel", {})), "hidden_act", ("gelu",), "swin.", (),
-    ),
-    "wav2vec2": Recipe(
-        "wav2vec2", _WAV_SMALL, _WAV_WIDE, (),
-        (("Wav2Vec2ForCTC", {}), ("Wav2Vec2Model", {}),
-         ("Wav2Vec2ForCTC", {"do_stable_layer_norm": True, "feat_extract_norm": "layer", "conv_bias": True})),
-        "hidden_act", TEXT_FUNCTIONS, "wav2vec2.", ("Wav2Vec2Model",),
     ),
 }  # fmt: skip

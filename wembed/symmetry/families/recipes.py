@@ -164,11 +164,6 @@ def two_towers(text: _Tower, vision: _Tower, projection: int, patch: int) -> Con
     }
 
 
-def _resnet(depths: tuple[int, ...], embedding: int, widths: tuple[int, ...]) -> Config:
-    labels = {str(i): f"LABEL_{i}" for i in range(widths[0] + depths[0])}
-    return {"depths": list(depths), "embedding_size": embedding, "hidden_sizes": list(widths), "id2label": labels}
-
-
 def _convnext(depths: tuple[int, ...], widths: tuple[int, ...]) -> Config:
     labels = {str(i): f"LABEL_{i}" for i in range(widths[0] + depths[0])}
     return {"depths": list(depths), "hidden_sizes": list(widths), "image_size": 64, "id2label": labels}
@@ -255,20 +250,6 @@ RECIPES: Mapping[str, Recipe] = {
         activation="activation_function",
         functions=("gelu", "relu"),
         prefix="model.",
-    ),
-    "resnet": Recipe(
-        model_type="resnet",
-        small=_resnet((5, 6, 7, 8), 10, (12, 20, 28, 36)),
-        wide={**_resnet((8, 7, 6, 5), 14, (16, 24, 32, 40)), "num_channels": 2},
-        more=(_resnet((1, 1, 1, 1), 10, (12, 20, 28, 36)), _resnet((2, 2, 2, 2), 10, (12, 20, 28, 36))),
-        variants=tuple(
-            (name, {"layer_type": kind, **first})
-            for kind, first in (("bottleneck", {}), ("basic", {}), ("basic", {"embedding_size": "= hidden_sizes.0"}))
-            for name in ("ResNetForImageClassification", "ResNetModel")
-        ),
-        activation="hidden_act",
-        functions=("relu", "gelu"),
-        prefix="resnet.",
     ),
     "convnext": Recipe(
         model_type="convnext",
