@@ -32,11 +32,6 @@ def timm_library() -> Any:  # the same
     return _library("timm")
 
 
-def has_transformers() -> bool:
-    """Whether transformers is installed; nothing is imported."""
-    return find_spec("transformers") is not None
-
-
 def _library(name: str) -> Any:
     if find_spec(name) is None:
         raise WembedError(f"{name} is not installed, it defines this network", 'pip install "wembed-zoo[hf]"')

@@ -95,7 +95,6 @@ class Flow:
     places: dict[Place, Ref] = field(default_factory=dict)
     writers: dict[Node, dict[Part, FoundLayer]] = field(default_factory=dict)
     slopes: dict[Ref, str] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
 
     def follow(self) -> None:
         """Follow all values from the inputs to the outputs."""
@@ -117,7 +116,6 @@ class Flow:
         name = operator_name(node)
         rule = self.rules.get(name)
         if rule is None:
-            self.unknown[name] = self.unknown.get(name, 0) + 1
             return unknown(self, node)
         if name not in _KEEPS_BIASES:
             self._skew(node)
