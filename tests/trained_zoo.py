@@ -10,7 +10,7 @@ from torch import nn
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.checkpoint import open_checkpoint, write_safetensors
-from wembed.models import Architecture, Dataset, ModelDescription, chain_steps, load_dataset, score
+from wembed.models import MLP, Architecture, Dataset, ModelDescription, chain_steps, load_dataset, score
 from wembed.symmetry import declare_spec, spec_metadata, structure_signature
 
 SNAPSHOTS = (6, 24)  # steps
@@ -29,7 +29,7 @@ class Kind:
     @property
     def architecture(self) -> Architecture:
         """A relu MLP."""
-        return Architecture(kind="mlp", hidden=self.hidden)
+        return MLP(hidden=self.hidden)
 
 
 KINDS = (Kind("wine", (8,), 48), Kind("wine", (6, 6), 12), Kind("breast_cancer", (8,), 4, sealed=True))

@@ -1,5 +1,6 @@
 """A device's name in, a device that this machine has out: every line that depends on the device is here."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,11 @@ def resolve_device(name: str) -> str:
         return name
     hint = "leave out --gpu and --device to run on the CPU"
     raise WembedError(f"device {name} is not available, found {counts[kind]} {kind} devices", hint)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -49,8 +49,11 @@ def test_a_hub_name_is_told_that_the_hub_is_not_read(zoo, name):
 
 def test_a_family_goes_up_and_down_and_never_in_circles(zoo):
     family = find_family(zoo, find_row(zoo, "child"))
-    assert family.tree() == "ani-1x_0 > child > grandchild"
-    assert find_family(zoo, find_row(zoo, "loop")).ancestors == ()
+    assert (family.ancestors, family.children) == (("ani-1x_0",), ("grandchild",))
+    assert [row.id for row in family.root.rows()] == ["ani-1x_0", "child", "grandchild"]
+    loop = find_family(zoo, find_row(zoo, "loop"))
+    assert (loop.ancestors, loop.children) == ((), ())
+    assert [row.id for row in loop.root.rows()] == ["loop"]
 
 
 def test_a_path_that_is_not_in_the_zoo_is_told_how_to_get_there(zoo, tmp_path):

@@ -135,10 +135,11 @@ def test_another_seed_in_the_same_zoo_is_refused(run, tiny):
 
 def test_an_unknown_manifest_and_a_wrong_one_are_one_line(run, tiny):
     done = run("zoo", "build", "smal")
-    assert (done.code, done.err) == (3, "error: no manifest smal\nhint: give a file, or one of digits, small\n")
+    names = "digits, digits-wide, families, fashion, mixed, mnist, small"
+    assert (done.code, done.err) == (3, f"error: no manifest smal\nhint: give a file, or one of {names}\n")
     tiny.write_text(TINY.replace("hidden", "hiden"))
     done = run("zoo", "build", "tiny.yaml")
-    expected = "error: tiny.yaml: groups.0.architecture.hiden is no key of a manifest\n"
+    expected = "error: tiny.yaml line 5: groups.0.architecture.hiden is no key of a manifest\n"
     assert (done.code, done.err) == (2, f"{expected}hint: did you mean hidden?\n")
     assert not Path("zoo").exists()
 

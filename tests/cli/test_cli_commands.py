@@ -66,7 +66,6 @@ def test_zoo_show_has_every_column_and_the_family(run, filled, write):
     assert (shown["id"], shown["dataset"], shown["children"]) == ("a", "digits", "child")
     (row,) = rows(run("zoo", "show", "models/child.safetensors", "--json"))
     assert (row["parent"], row["children"]) == ("a", [])
-    assert "note: family: a > child\n" in run("zoo", "show", "child", "--format", "table").err
     missing = run("zoo", "show", "childd")
     assert (missing.code, missing.err.splitlines()[1]) == (3, "hint: did you mean child?")
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from wembed.checkpoint import open_checkpoint, write_safetensors
-from wembed.models import Architecture, ModelDescription, chain_steps, load_dataset, load_module, score
+from wembed.models import MLP, Architecture, ModelDescription, chain_steps, load_dataset, load_module, score
 from wembed.symmetry import declare_spec, spec_metadata
 
-PLAIN = Architecture(kind="mlp", hidden=(6, 5))
-NORMED = Architecture(kind="mlp", hidden=(6,), batch_norm=True)
+PLAIN = MLP(hidden=(6, 5))
+NORMED = MLP(hidden=(6,), norm="batch")
 COLUMNS = ["method", "align", "out", "groups_aligned", "cost_before", "cost_after"]
 
 
@@ -147,7 +147,7 @@ def test_merge_says_that_symmetries_were_inferred(run, write):
 def test_merge_refuses_a_wrong_call(run, save, arguments, code, error):
     a = save("a")
     save("b")
-    save("n", Architecture(kind="mlp", hidden=(6,)))
+    save("n", MLP(hidden=(6,)))
     before = a.read_bytes()
     result = run("merge", a, *arguments)
     assert result.code == code, result.err

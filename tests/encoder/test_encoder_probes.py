@@ -6,7 +6,7 @@ from wembed.checkpoint import in_memory
 from wembed.encoder.batches import batched
 from wembed.encoder.probes import Probes, Task, task_of, tasks_of
 from wembed.graph import build_graph
-from wembed.models import Architecture, ModelDescription, chain_steps
+from wembed.models import CNN, MLP, Architecture, BaseArchitecture, ModelDescription, chain_steps
 from wembed.symmetry import declare_spec
 
 
@@ -21,13 +21,13 @@ def network(architecture: Architecture, shape: tuple[int, ...], seed: int = 0):
 @pytest.mark.parametrize(
     ("architecture", "shape"),
     [
-        (Architecture(kind="mlp", hidden=(6, 5), activation="relu"), (9,)),
-        (Architecture(kind="mlp", hidden=(6, 5), activation="tanh", batch_norm=True), (9,)),
-        (Architecture(kind="mlp", hidden=(7,), activation="gelu"), (9,)),
-        (Architecture(kind="cnn", hidden=(3, 4), activation="leaky_relu"), (1, 8, 8)),
-        (Architecture(kind="cnn", hidden=(3, 4), activation="relu", batch_norm=True), (2, 8, 8)),
+        (MLP(hidden=(6, 5), activation="relu"), (9,)),
+        (MLP(hidden=(6, 5), activation="tanh", norm="batch"), (9,)),
+        (MLP(hidden=(7,), activation="gelu"), (9,)),
+        (CNN(hidden=(3, 4), activation="leaky_relu"), (1, 8, 8)),
+        (CNN(hidden=(3, 4), activation="relu", norm="batch"), (2, 8, 8)),
     ],
-    ids=lambda value: value.label if isinstance(value, Architecture) else "",
+    ids=lambda value: value.label if isinstance(value, BaseArchitecture) else "",
 )
 def test_answers_are_what_the_network_itself_says(architecture, shape):
     module, batch = network(architecture, shape)
@@ -41,14 +41,14 @@ def test_answers_are_what_the_network_itself_says(architecture, shape):
 
 
 def test_networks_of_one_data_set_share_a_task_whatever_their_kind():
-    _, mlp = network(Architecture(kind="mlp", hidden=(6,)), (64,))
-    _, cnn = network(Architecture(kind="cnn", hidden=(3,)), (1, 8, 8))
+    _, mlp = network(MLP(hidden=(6,)), (64,))
+    _, cnn = network(CNN(hidden=(3,)), (1, 8, 8))
     assert tasks_of([mlp, cnn]) == (Task(64, 4),)
     assert task_of(cnn, cnn.links[-1].target) == Task(64, 4)
 
 
 def test_the_consensus_is_the_mean_answer_of_good_networks():
-    batches = [network(Architecture(kind="mlp", hidden=(6,)), (9,), seed)[1] for seed in range(2)]
+    batches = [network(MLP(hidden=(6,)), (9,), seed)[1] for seed in range(2)]
     probes = Probes(5, 8, (Task(9, 4),))
     answers = [probes._answers(batch)[batch.links[-1].target][0].softmax(-1) for batch in batches]
     accuracies = [torch.tensor([1.0]), torch.tensor([0.5])]
@@ -58,8 +58,8 @@ def test_the_consensus_is_the_mean_answer_of_good_networks():
 
 
 def test_a_network_of_an_unknown_task_is_read_without_a_consensus():
-    _, known = network(Architecture(kind="mlp", hidden=(6,)), (9,))
-    _, unknown = network(Architecture(kind="mlp", hidden=(6,)), (7,))
+    _, known = network(MLP(hidden=(6,)), (9,))
+    _, unknown = network(MLP(hidden=(6,)), (7,))
     probes = Probes(5, 8, (Task(9, 4),)).eval()
     with torch.no_grad():
         assert torch.isfinite(probes(known)).all()

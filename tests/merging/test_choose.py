@@ -4,13 +4,13 @@ import pytest
 from wembed.merging.choose import Trial, match_activations, match_with_data
 from wembed.merging.match import match
 from wembed.merging.tensors import acted, tensors_of, weighted_sum
-from wembed.models import Architecture
+from wembed.models import CNN, MLP
 from wembed.symmetry import random_action
 
 ARCHITECTURES = [
-    Architecture(kind="mlp", hidden=(32, 32)),
-    Architecture(kind="mlp", hidden=(24,), activation="tanh"),
-    Architecture(kind="cnn", hidden=(6,), batch_norm=True),
+    MLP(hidden=(32, 32)),
+    MLP(hidden=(24,), activation="tanh"),
+    CNN(hidden=(6,), norm="batch"),
 ]
 
 

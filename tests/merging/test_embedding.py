@@ -10,13 +10,13 @@ from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging import MergeOptions, merge, merge_by_embedding, score_controls
 from wembed.merging.embedding import _Held, learned_part
 from wembed.merging.tensors import as_checkpoint
-from wembed.models import Architecture
+from wembed.models import CNN, MLP
 
 ARCHITECTURES = [
-    Architecture(kind="mlp", hidden=(32, 32)),
-    Architecture(kind="mlp", hidden=(24,), activation="tanh"),
-    Architecture(kind="mlp", hidden=(24, 16), batch_norm=True),
-    Architecture(kind="cnn", hidden=(6,), batch_norm=True),
+    MLP(hidden=(32, 32)),
+    MLP(hidden=(24,), activation="tanh"),
+    MLP(hidden=(24, 16), norm="batch"),
+    CNN(hidden=(6,), norm="batch"),
 ]
 
 

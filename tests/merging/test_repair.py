@@ -7,15 +7,15 @@ from wembed.merging.aligned import align
 from wembed.merging.repair import _between, _loss, moments, renewed, repaired
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import tensors_of
-from wembed.models import Architecture, ModelDescription, chain_steps, load_dataset
+from wembed.models import CNN, MLP, Architecture, ModelDescription, chain_steps, load_dataset
 from wembed.symmetry import declare_spec
 
 DIGITS = load_dataset("digits")
 ARCHITECTURES = [
-    Architecture(kind="mlp", hidden=(12, 9), activation="relu"),
-    Architecture(kind="mlp", hidden=(12,), activation="tanh"),
-    Architecture(kind="cnn", hidden=(4, 6), activation="gelu"),
-    Architecture(kind="mlp", hidden=(12, 9), activation="relu", batch_norm=True),
+    MLP(hidden=(12, 9), activation="relu"),
+    MLP(hidden=(12,), activation="tanh"),
+    CNN(hidden=(4, 6), activation="gelu"),
+    MLP(hidden=(12, 9), activation="relu", norm="batch"),
 ]
 
 

@@ -9,13 +9,13 @@ from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging import MergeOptions, common_dataset, interpolations, merge, score_controls
 from wembed.merging.statistics import norm_variances, with_statistics
 from wembed.merging.tensors import as_checkpoint
-from wembed.models import Architecture, load_dataset, score
+from wembed.models import CNN, MLP, load_dataset, score
 from wembed.symmetry import Action, apply_action, random_action
 
-RELU = Architecture(kind="mlp", hidden=(32, 32))
-TANH = Architecture(kind="mlp", hidden=(24,), activation="tanh")
-MLP_NORM = Architecture(kind="mlp", hidden=(24, 16), batch_norm=True)
-CNN_NORM = Architecture(kind="cnn", hidden=(6,), batch_norm=True)
+RELU = MLP(hidden=(32, 32))
+TANH = MLP(hidden=(24,), activation="tanh")
+MLP_NORM = MLP(hidden=(24, 16), norm="batch")
+CNN_NORM = CNN(hidden=(6,), norm="batch")
 
 
 def disguised(item, seed: int, permutes: bool = True):
@@ -142,7 +142,7 @@ def test_other_shapes_are_not_mergeable(trained):
 
 
 def test_another_activation_is_not_mergeable(trained):
-    relu = trained(Architecture(kind="mlp", hidden=(24,)), 0)
+    relu = trained(MLP(hidden=(24,)), 0)
     with pytest.raises(CheckpointRefusedError, match=r"not mergeable: behind 0.out stands relu and tanh"):
         merge([relu, trained(TANH, 0)], MergeOptions())
 

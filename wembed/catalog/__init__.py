@@ -1,8 +1,8 @@
 """The catalog of a zoo: which checkpoints it holds and what is known about each of them."""
 
-from wembed.catalog.family import Family, find_family, find_row
+from wembed.catalog.family import Branch, Family, find_family
 from wembed.catalog.ids import assign_id
-from wembed.catalog.locate import Located, Locator, locate
+from wembed.catalog.locate import Located, Locator, find_row, find_rows, locate
 from wembed.catalog.metadata import GivenMetadata, load_metadata, parse_value
 from wembed.catalog.rows import COLUMNS, DESCRIPTIVE_COLUMNS, CatalogRow
 from wembed.catalog.splits import SPLITS, Split, assign_splits, check_splits, families
@@ -13,6 +13,7 @@ __all__ = [
     "DESCRIPTIVE_COLUMNS",
     "LAYOUT",
     "SPLITS",
+    "Branch",
     "CatalogRow",
     "Family",
     "GivenMetadata",
@@ -27,6 +28,7 @@ __all__ = [
     "families",
     "find_family",
     "find_row",
+    "find_rows",
     "load_metadata",
     "locate",
     "parse_value",

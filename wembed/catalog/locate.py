@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,3 +77,26 @@ class Locator:
 def locate(argument: str, zoo: Zoo | None) -> Located:
     """Gives one checkpoint by path or id, see `Locator.locate`."""
     return Locator(zoo).locate(argument)
+
+
+def find_row(zoo: Zoo, argument: str) -> CatalogRow:
+    """Gives the row of an id, or of a path, see `find_rows`."""
+    (row,) = find_rows(zoo, [argument])
+    return row
+
+
+def find_rows(zoo: Zoo, arguments: Sequence[str]) -> list[CatalogRow]:
+    """Gives the rows of some ids, or paths, in their order; an id comes first.
+
+    Raises:
+        NotFoundError: if one is not in the zoo.
+    """
+    locator, by_id = Locator(zoo), {row.id: row for row in zoo.rows()}
+    rows: list[CatalogRow] = []
+    for argument in arguments:
+        row = by_id.get(argument) or locator.locate(argument).row
+        if row is None:
+            hint = f"take it in with `wembed zoo add {argument}`"
+            raise NotFoundError(f"{argument} is not in the zoo at {zoo.root}", hint)
+        rows.append(row)
+    return rows

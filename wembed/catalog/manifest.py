@@ -3,20 +3,18 @@
 A manifest says what a zoo is made of. Some are packaged: data files beside the package that go by their name.
 """
 
-import difflib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from wembed.catalog.document import read_document
+from wembed.catalog.refusal import as_usage_error
 from wembed.errors import NotFoundError, UsageError
 
 _PACKAGE = Path(__file__).parent.parent
 _FOLDER = "zoo_manifests"
-_SUFFIXES = (".yaml", ".yml")
-_UNKNOWN_KEY = "extra_forbidden"  # as pydantic calls it
+_SUFFIXES = (".yaml", ".yml", ".toml")
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -49,7 +47,7 @@ def find_manifest(argument: str) -> Path:
 
 
 def load_manifest(argument: str, kind: type[Kind]) -> Kind:
-    """Reads a manifest.
+    """Reads a manifest; its model is told the folder that it lies in, as the `folder` of the context.
 
     Args:
         argument: see `find_manifest`.
@@ -59,38 +57,11 @@ def load_manifest(argument: str, kind: type[Kind]) -> Kind:
         NotFoundError: if there is none.
         UsageError: if it isn't of that kind, naming where it is wrong.
     """
-    path = find_manifest(argument)
+    document = read_document(find_manifest(argument))
+    if not isinstance(document.contents, dict):
+        keys = ", ".join(kind.model_json_schema()["required"])
+        raise UsageError(f"{document.path}: expected keys and values, such as {keys}")
     try:
-        contents = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
-    if not isinstance(contents, dict):
-        raise UsageError(f"{path}: expected keys and values, such as {', '.join(kind.model_fields)}")
-    try:
-        return kind.model_validate(contents)
+        return kind.model_validate(document.contents, context={"folder": document.path.parent})
     except ValidationError as error:
-        raise _as_usage_error(path, kind, error) from error
-
-
-def _as_usage_error(path: Path, kind: type[BaseModel], error: ValidationError) -> UsageError:
-    """The first thing that is wrong, in one line; a misspelt key before the one that is missing because of it."""
-    first = min(error.errors(), key=lambda entry: entry["type"] != _UNKNOWN_KEY)
-    where = ".".join(map(str, first["loc"]))
-    if first["type"] == _UNKNOWN_KEY:
-        known = _fields_at(kind, first["loc"][:-1])
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-        return UsageError(f"{path}: {where} is no key of a manifest", hint)
-    if first["type"] == "missing":
-        return UsageError(f"{path}: {where} is missing")
-    reason = first["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(first["input"], dict | list) else f", found {first['input']!r}"
-    return UsageError(f"{path}: {where + ': ' if where else ''}{reason[:1].lower()}{reason[1:]}{found}")
-
-
-def _fields_at(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """The keys known at a place in a manifest."""
-    here: Any = kind  # Any: a type annotation, of a model or of a container of one
-    for step in place:
-        here = here.model_fields[step].annotation if isinstance(step, str) else get_args(here)[0]
-    return list(here.model_fields)
+        raise as_usage_error(document, kind, error) from error

@@ -19,8 +19,8 @@ KEYS = ("path", "file", "id")
 HYPERPARAMETER = "hyperparameters."
 SYNONYMS = {"license": "licence", "test_accuracy": "accuracy"}
 _INTEGERS = ("step", "seed")
-_SHARES = ("train_accuracy", "accuracy")
-_FLOATS = ("loss", "gap")
+_SHARES = ("train_accuracy", "validation_accuracy", "accuracy")
+_FLOATS = ("change", "train_loss", "validation_loss", "loss", "gap")
 
 
 @dataclass

@@ -32,13 +32,18 @@ class CatalogRow:
         dataset: what it was trained on.
         run: the training run that it is a snapshot of.
         parent: id of the checkpoint that it was made from.
+        other_parent: id of the second checkpoint that it was made from, such as by a merge.
         derivation: how it was made from its parent.
+        change: to its parent: the norm of the difference of their weights, over the norm of the parent's.
         step: of the run.
         seed: of the run.
         init_id: which initial weights.
         data_order_id: which order of the data.
         hyperparameters: of the run.
         train_accuracy: share of the training set, 0 to 1.
+        train_loss: on the training set.
+        validation_accuracy: share of the validation set, 0 to 1.
+        validation_loss: on the validation set.
         accuracy: share of the test set, 0 to 1.
         loss: on the test set.
         gap: training accuracy less test accuracy.
@@ -64,13 +69,18 @@ class CatalogRow:
     dataset: str | None = None
     run: str | None = None
     parent: str | None = None
+    other_parent: str | None = None
     derivation: str | None = None
+    change: float | None = None
     step: int | None = None
     seed: int | None = None
     init_id: str | None = None
     data_order_id: str | None = None
     hyperparameters: dict[str, object] = field(default_factory=dict)
     train_accuracy: float | None = None
+    train_loss: float | None = None
+    validation_accuracy: float | None = None
+    validation_loss: float | None = None
     accuracy: float | None = None
     loss: float | None = None
     gap: float | None = None
@@ -120,7 +130,7 @@ _TYPES = _accepted_types()
 
 # What people say about a checkpoint, as against what is computed from its file.
 DESCRIPTIVE_COLUMNS = (
-    "source", "revision", "licence", "architecture", "task", "dataset", "run", "parent", "derivation", "step", "seed",
-    "init_id", "data_order_id", "train_accuracy", "accuracy", "loss", "gap", "split",
-    "status",
+    "source", "revision", "licence", "architecture", "task", "dataset", "run", "parent", "other_parent", "derivation",
+    "change", "step", "seed", "init_id", "data_order_id", "train_accuracy", "train_loss", "validation_accuracy",
+    "validation_loss", "accuracy", "loss", "gap", "split", "status",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Rows in; for each its side of the split out: whole families go to one side, never single rows.
 
-What belongs together is a connected component of runs, parents and children. Its side follows from a hash of its name
-and the seed, so that a row stays where it is when the zoo grows elsewhere.
+What belongs together is a connected component of runs, initial weights, parents and children. Its side follows from a
+hash of its name and the seed, so that a row stays where it is when the zoo grows elsewhere.
 """
 
 import hashlib
@@ -54,7 +54,13 @@ def check_splits(rows: Sequence[CatalogRow], splits: Mapping[str, Split]) -> Non
 
 
 def families(rows: Sequence[CatalogRow]) -> list[list[CatalogRow]]:
-    """Gives the connected components of rows that share a run or are parent and child, in the order of the rows."""
+    """Gives the connected components, in the order of the rows.
+
+    Two rows are connected if they share a run or their initial weights, or if one was made from the other.
+
+    Args:
+        rows: of a zoo.
+    """
     leader: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -63,13 +69,19 @@ def families(rows: Sequence[CatalogRow]) -> list[list[CatalogRow]]:
         return name
 
     for row in rows:
-        for other in (f"run {row.run}" if row.run else None, f"id {row.parent}" if row.parent else None):
-            if other:
-                leader[find(other)] = find(f"id {row.id}")
+        for other in _ties(row):
+            leader[find(other)] = find(f"id {row.id}")
     components: dict[str, list[CatalogRow]] = defaultdict(list)
     for row in rows:
         components[find(f"id {row.id}")].append(row)
     return list(components.values())
+
+
+def _ties(row: CatalogRow) -> list[str]:
+    """What connects a row to others."""
+    named = {"run": row.run, "init": row.init_id}
+    made_from = [f"id {parent}" for parent in (row.parent, row.other_parent) if parent]
+    return [f"{kind} {name}" for kind, name in named.items() if name] + made_from
 
 
 def _drawn(name: str, seed: int) -> Split:

@@ -1,12 +1,13 @@
 """Zoo: a folder with checkpoints, their catalog, and what was computed from them.
 
-The catalog is a file of JSON lines that only grows: the last line of an id wins. Appends are made under a lock and
-synced, and a line that a crash tore apart is cut off before anything is written behind it.
+The catalog is a file of JSON lines, of which the last one of an id wins. Appends are made under a lock and synced, and
+a line that a crash tore apart is cut off before anything is written behind it. Rows are removed by putting another file
+in the catalog's place, under the same lock.
 """
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -79,12 +80,63 @@ class Zoo:
         return list(rows.values())
 
     def append(self, rows: Sequence[CatalogRow]) -> None:
-        """Adds rows, or new versions of rows; once this returns they survive a crash."""
-        with self.locked(), (self.root / CATALOG).open("r+b") as file:
-            _mend_last_line(file)
-            file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
-            file.flush()
-            os.fsync(file.fileno())
+        """Adds rows, or new versions of rows; once this returns they survive a crash.
+
+        Raises:
+            WembedError: if they can't be written.
+        """
+        path = self.root / CATALOG
+        try:
+            with self.locked(), path.open("r+b") as file:
+                _mend_last_line(file)
+                file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Takes rows out, all or none of them; once this returns they stay out.
+
+        Args:
+            ids: of the rows; an id that there is no row of is passed over.
+        """
+        with self.locked():
+            self.rewrite([row for row in self.rows() if row.id not in ids])
+
+    def rewrite(self, rows: Sequence[CatalogRow]) -> None:
+        """Puts other rows in the place of all that are there, whole or not at all; to be called under the lock.
+
+        Raises:
+            WembedError: if it can't be written.
+        """
+        path = self.root / CATALOG
+        temporary = path.with_name(f".{CATALOG}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+
+    def put_in_order(self, ids: Sequence[str]) -> None:
+        """Brings the rows of some ids, where they follow each other in another order, into the one that is given.
+
+        Together they stay where the first of them stands.
+        """
+        with self.locked():
+            rows = self.rows()
+            place = {row_id: at for at, row_id in enumerate(ids)}
+            own = [row for row in rows if row.id in place]
+            ordered = sorted(own, key=lambda row: place[row.id])
+            if own == ordered:
+                return
+            begin = rows.index(own[0])
+            others = [row for row in rows[begin:] if row.id not in place]
+            self.rewrite([*rows[:begin], *ordered, *others])
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ from wembed.checkpoint.pickles import read_pickle
 from wembed.errors import CheckpointRefusedError
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+DESCRIPTION_KEY = "wembed.model"  # in the metadata of files that say which network they hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
         reason = (error.strerror or type(error).__name__).lower()
         raise CheckpointRefusedError(f"{path}: cannot be read: {reason}") from error
     owners = _join(parts, layout, path)
-    prefix = _wrapper_prefix(list(owners))
+    metadata = {key: text for part in reversed(parts.values()) for key, text in part.metadata.items()}
+    prefix = "" if DESCRIPTION_KEY in metadata else _wrapper_prefix(list(owners))  # a described network has its own
     tensors = {name.removeprefix(prefix): _renamed(part.tensors[name], prefix) for name, part in owners.items()}
     if not any(info.is_floating and info.size for info in tensors.values()):
         raise CheckpointRefusedError(f"{path}: holds no floating-point tensors, found {len(tensors)} of other kinds")
@@ -128,7 +130,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         path=path,
         files=layout.files,
         tensors=tensors,
-        metadata={key: text for part in reversed(parts.values()) for key, text in part.metadata.items()},
+        metadata=metadata,
         config=layout.config,
         prefix=prefix,
         notices=tuple(dict.fromkeys(notices)),

@@ -27,6 +27,9 @@ ZOO_COMMANDS = {
     "list": "wembed.cli.zoo_list:list_rows",
     "show": "wembed.cli.zoo_show:show",
     "verify": "wembed.cli.zoo_verify:verify",
+    "rm": "wembed.cli.zoo_rm:rm",
+    "export": "wembed.cli.zoo_export:export",
+    "manifests": "wembed.cli.zoo_manifests:manifests",
 }
 
 
@@ -62,4 +65,4 @@ def _main(
 
 @zoo.callback()
 def _zoo() -> None:
-    """Train a zoo or take checkpoints in, list them, check them."""
+    """Train a zoo or take checkpoints in, list them, check them, remove them."""

@@ -59,16 +59,16 @@ def merge(
 
     Example: wembed merge a.safetensors b.safetensors -o merged.safetensors --data digits
     """
+    from wembed.cli.datasets import open_dataset
     from wembed.merging import MergeOptions, merge_by_embedding, save_merged
     from wembed.merging import merge as merge_items
-    from wembed.models import load_dataset
 
     output = Output.choose(format, json, quiet)
     if out is None and not dry_run:
         raise UsageError("a merge is written to a file", "give -o OUT.safetensors, or --dry-run")
     names = options.with_standard_input(checkpoints)
     items = _open(output, names, zoo, spec, out)
-    dataset = load_dataset(data) if data else None
+    dataset = open_dataset(data) if data else None
     how = MergeOptions(t, align, dataset, seed)
     if method == "embedding":
         merged = merge_by_embedding(items, how, _encoder(encoder, zoo, options.device_name(device, gpu)))

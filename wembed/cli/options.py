@@ -40,7 +40,12 @@ Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The network, as a config.json of transformers or timm.")
 ]
 Timm = Annotated[str | None, typer.Option("--timm", metavar="NAME", help="The network, by its name in timm.")]
-Data = Annotated[str | None, typer.Option("--data", metavar="DATASET", help="What to run the networks on: digits, ...")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="NAME[=PATH]", help="What to run the networks on: digits, ..., or a file of your own."
+    ),
+]
 K = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 
 CHECKPOINT = "a file, a folder with shards, an id of the zoo, or - for paths on standard input"

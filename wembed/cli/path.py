@@ -31,6 +31,7 @@ def path(
 
     Example: wembed path a.safetensors b.safetensors --data digits
     """
+    from wembed.cli.datasets import open_dataset
     from wembed.cli.network import Sources
     from wembed.cli.opened import open_one
     from wembed.merging import common_dataset, interpolations
@@ -38,11 +39,12 @@ def path(
 
     output = Output.choose(format, json, quiet)
     opened = [open_one(output, name, zoo, Sources(spec)) for name in (a, b)]
-    name = data or common_dataset([one.checkpoint for one in opened])
-    if not name:
+    named = common_dataset([one.checkpoint for one in opened])
+    if not (data or named):
         raise UsageError("the files do not name one data set to run them on", "give one with --data")
+    dataset = open_dataset(data) if data else load_dataset(named)
     first, second = ((one.checkpoint, one.spec) for one in opened)
-    curve = interpolations(first, second, load_dataset(name), points, seed)
+    curve = interpolations(first, second, dataset, points, seed)
     output.rows([vars(point) for point in curve.points], COLUMNS)
-    output.note(f"loss barrier on {name}: naive {curve.naive_barrier:.3f}, aligned {curve.aligned_barrier:.3f}")
+    output.note(f"loss barrier on {dataset.name}: naive {curve.naive_barrier:.3f}, aligned {curve.aligned_barrier:.3f}")
     output.next_command("merge", a, b, "-o", "merged.safetensors", zoo=zoo)

@@ -15,11 +15,12 @@ def show(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Show all that is known about one checkpoint, with its parent and children.
+    """Show all that is known about one checkpoint, with the tree of its family.
 
     Example: wembed zoo show resnet20-12fca82f
     """
     from wembed.catalog import COLUMNS, Zoo, find_family, find_row
+    from wembed.cli.family_tree import print_tree, relative
 
     output = Output.choose(format, json, quiet)
     opened = Zoo.open(zoo)
@@ -28,9 +29,10 @@ def show(
     values = row.as_dict() | {"path": opened.path_of(row), "children": list(family.children)}
     columns = [*COLUMNS, "children"]
     if output.is_json or output.format == "ids":
-        output.rows([values], columns)
+        relatives = [relative(other) for other in family.root.rows()]
+        output.rows([values | {"family": relatives}], [*columns, "family"])
     else:
         output.rows([{"column": name, "value": values[name]} for name in columns], ["column", "value"])
     if output.format == "table":
-        output.note(f"family: {family.tree()}")
+        print_tree(family)
     output.next_command("search", row.id, zoo=zoo)

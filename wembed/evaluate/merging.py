@@ -15,7 +15,7 @@ import numpy as np
 from wembed import metrics
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Encoder
-from wembed.errors import CheckpointRefusedError, UsageError
+from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError
 from wembed.evaluate.material import Material, config_of, run_of
 from wembed.evaluate.results import Curve, Result
 from wembed.merging import (
@@ -146,7 +146,7 @@ def _is_runnable(checkpoint: Checkpoint, dataset: str) -> bool:
     """Whether a file says how to run it, on such inputs; one that does not is no reason to stop."""
     try:
         check_dataset(checkpoint, load_dataset(dataset))
-    except (CheckpointRefusedError, UsageError):
+    except (CheckpointRefusedError, NotFoundError, UsageError):
         return False
     return True
 

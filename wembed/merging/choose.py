@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from wembed.checkpoint import Checkpoint
 from wembed.merging.match import assignment, free_groups, matches, nearer, positions_of
 from wembed.merging.tensors import Tensors, acted, as_checkpoint, tensors_of
+from wembed.merging.units import units_first
 from wembed.models import Dataset, load_module, score
 from wembed.symmetry import Action, SymmetrySpec, compose
 
@@ -66,14 +67,16 @@ class Trial:
 
         def watch(name: str, atom: str, positions: NDArray[np.intp]) -> None:
             def keep(_: nn.Module, seen: tuple[Tensor, ...]) -> None:
-                units = seen[0].transpose(0, 1)[torch.from_numpy(positions)].double().flatten(1)  # [n, m B ...]
+                read = units_first(layers[name], seen[0])[torch.from_numpy(positions)]  # [n, m, B, ...]
+                units = read.double().flatten(1)  # [n, m B ...]
                 found[atom] = (units - units.mean(1, keepdim=True)).numpy()
 
             hooks.append(layers[name].register_forward_pre_hook(keep))
 
         for layer in self.spec.layers:
             atom = self.spec.sites[layer.source].axis
-            if layer.kind == "dense" and layer.name in layers and isinstance(atom, str):
+            is_free = isinstance(atom, str) and not self.spec.atoms[atom].frozen
+            if layer.kind == "dense" and layer.name in layers and isinstance(atom, str) and is_free:
                 axis = self.spec.tensors[layer.tensors["weight"]][layer.layout.index("source")]
                 watch(layer.name, atom, positions_of(axis, atom, self.spec.sizes))  # [n, m]
         with torch.inference_mode():

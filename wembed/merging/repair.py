@@ -18,6 +18,7 @@ from wembed.checkpoint import Checkpoint
 from wembed.merging.aligned import Aligned
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import Tensors, as_checkpoint
+from wembed.merging.units import units_first
 from wembed.models import Dataset, load_module, score
 from wembed.symmetry import Layer, SymmetrySpec
 
@@ -67,7 +68,7 @@ def moments(tensors: Tensors, spec: SymmetrySpec, like: Checkpoint, inputs: Tens
 
     def watch(name: str) -> None:
         def keep(_: nn.Module, __: tuple[Tensor, ...], written: Tensor) -> None:
-            units = written.double().transpose(0, 1).flatten(1)  # [n, B ...]
+            units = units_first(layers[name], written).double().flatten(1)  # [n, B ...]
             found[name] = Moments(units.mean(1).numpy(), units.std(1).numpy())
 
         layers[name].register_forward_hook(keep)

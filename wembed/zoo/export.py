@@ -1,7 +1,8 @@
 """Embeddings in; a .npz or .parquet file, whole or not at all, out."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,20 @@ def save_embeddings(path: Path, embedded: Sequence[Embedded], dimension: int) ->
     vectors = np.zeros((len(ids), dimension), np.float32)  # [N, D]
     for vector, entry in zip(vectors, embedded, strict=True):
         vector[:] = entry.vector
+    with written_whole(path) as partial:
+        _WRITERS[path.suffix](partial, ids, vectors)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Gives a path to write to, which becomes the path that is meant once all of it is written.
+
+    Raises:
+        WembedError: if it can't be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        _WRITERS[path.suffix](partial, ids, vectors)
+        yield partial
         partial.replace(path)
     except OSError as error:
         raise WembedError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error

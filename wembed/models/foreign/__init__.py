@@ -1,7 +1,7 @@
 """Networks that others define: modules with example inputs, from transformers, timm and the user's code."""
 
 from wembed.models.foreign.depth import FULL_DEPTHS, reduced
-from wembed.models.foreign.described import described_runnable
+from wembed.models.foreign.described import described_runnable, runnable_of
 from wembed.models.foreign.factory import factory_runnable
 from wembed.models.foreign.names import Matched, match_names
 from wembed.models.foreign.runnable import Runnable
@@ -18,5 +18,6 @@ __all__ = [
     "factory_runnable",
     "match_names",
     "reduced",
+    "runnable_of",
     "timm_runnable",
 ]

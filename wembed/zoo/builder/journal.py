@@ -39,19 +39,28 @@ class Journal:
         Raises:
             WembedError: if it can't be written.
         """
-        path = zoo.root / FOLDER / f"{self.stack}{_SUFFIX}"
-        temporary = path.with_name(f".{path.name}.tmp")
         header = json.dumps({"stack": self.stack, "runs": self.runs, "recipe": self.recipe})
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in (header, *(row.to_json() for row in self.rows)))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+        lines = (header, *(row.to_json() for row in self.rows))
+        write_text(zoo.root / FOLDER / f"{self.stack}{_SUFFIX}", "".join(f"{line}\n" for line in lines))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all; once this returns it survives a crash.
+
+    Raises:
+        WembedError: if it can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
 
 
 def read_journals(zoo: Zoo) -> list[Journal]:

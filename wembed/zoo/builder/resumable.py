@@ -1,42 +1,48 @@
 """A manifest in; a zoo of networks that were trained for it out.
 
-The unit of work is a stack of runs: it is trained, its checkpoints are written, then its journal, then its rows. A
-build that was killed goes on with the first stack that has no journal, and ends in what an undisturbed one ends in.
+The unit of work is a stack of networks: it is made, its checkpoints are written, then its journal, then its rows. A
+build that was killed goes on with the stacks that have no journal, and ends in what an undisturbed one ends in.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
 
 from wembed.catalog import CatalogRow, Zoo
-from wembed.device import one_thread
-from wembed.models import Dataset, load_dataset
-from wembed.zoo.builder.journal import Journal, append_missing, read_journals
+from wembed.zoo.builder.files import check_ids
+from wembed.zoo.builder.journal import append_missing, read_journals
 from wembed.zoo.builder.manifest import BuildManifest
-from wembed.zoo.builder.snapshots import SnapshotWriter, check_ids, remove_torn
-from wembed.zoo.builder.stack_train import train_stack
+from wembed.zoo.builder.pool import open_pool
+from wembed.zoo.builder.records import record_data
 from wembed.zoo.builder.stacks import Stack, plan_stacks
+from wembed.zoo.builder.work import Order, checkpoint_ids
 from wembed.zoo.progress import Progress, silent
 
 LOCK = "build.lock"
 
+# How much longer an update of one network takes than one of an MLP among many: the longest stacks are made first.
+_COSTS = {"mlp": 1, "cnn": 10}
+_COST_ALONE = 100
+
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What to build, and who is told.
+    """What to build, on what, and who is told.
 
     Args:
         manifest: the networks.
         seed: of all randomness.
+        jobs: how many processes work at it; what they make does not depend on their number.
+        device: to train on, by torch's name.
         progress: told how many updates of single networks are done, of how many.
         waiting: told once if another build holds the zoo.
     """
 
     manifest: BuildManifest
     seed: int
+    jobs: int = 1
+    device: str = "cpu"
     progress: Progress = silent
     waiting: Callable[[], None] = lambda: None
 
@@ -46,9 +52,9 @@ class BuiltStack:
     """A finished stack.
 
     Args:
-        stack: which runs.
+        stack: which networks.
         rows: of its checkpoints.
-        seconds: that it took.
+        seconds: from its order to its end, on one of the processes.
         skipped: whether it was finished before.
     """
 
@@ -59,32 +65,29 @@ class BuiltStack:
 
 
 def build(zoo: Zoo, options: BuildOptions) -> list[BuiltStack]:
-    """Trains what a zoo lacks of a manifest; what is finished is not trained again.
+    """Makes what a zoo lacks of a manifest; what is finished is not made again.
 
     Args:
         zoo: where it goes; it is made if it isn't there.
         options: what to build.
 
+    Returns:
+        All stacks of the manifest, in its order, which is also that of the catalog.
+
     Raises:
         UsageError: if an architecture can't take its data set.
+        NotFoundError: if a data set is not there.
         WembedError: if the zoo holds other runs of the same names, or can't be written.
     """
     plan_stacks(options.manifest, options.seed, ())  # what is wrong with the manifest leaves no zoo behind
     zoo = Zoo.create(zoo.root)
     with _alone(zoo, options.waiting):
         stacks = plan_stacks(options.manifest, options.seed, read_journals(zoo))
-        check_ids(zoo, {run.name for stack in stacks for run in stack.runs})
-        total = sum(stack.model_steps for stack in stacks)
-        built: list[BuiltStack] = []
-        for stack in stacks:
-            done = sum(entry.stack.model_steps for entry in built)
-            built.append(_finish(zoo, stack, _after(done, total, options.progress)))
-            options.progress(done + stack.model_steps, total)
-    return built
-
-
-def _after(done: int, total: int, progress: Progress) -> Callable[[int], None]:
-    return lambda steps: progress(done + steps, total)
+        check_ids(zoo, [row_id for stack in stacks for row_id in checkpoint_ids(stack)])
+        record_data(zoo, options.manifest)
+        build = _Build(zoo, options, stacks)
+        build.run()
+        return build.in_order()
 
 
 def plan(zoo: Zoo, manifest: BuildManifest, seed: int) -> list[Stack]:
@@ -92,35 +95,68 @@ def plan(zoo: Zoo, manifest: BuildManifest, seed: int) -> list[Stack]:
 
     Raises:
         UsageError: if an architecture can't take its data set.
+        NotFoundError: if a data set is not there.
         WembedError: if the zoo holds other runs of the same names.
     """
     return plan_stacks(manifest, seed, read_journals(zoo))
 
 
-def _finish(zoo: Zoo, stack: Stack, on_steps: Callable[[int], None]) -> BuiltStack:
-    if stack.journal:
-        append_missing(zoo, stack.journal.rows)
-        names = {run.name for run in stack.runs}
-        return BuiltStack(stack, tuple(row for row in stack.journal.rows if row.run in names), 0.0, True)
-    start = time.perf_counter()
-    with one_thread():
-        rows = _train(zoo, stack, on_steps)
-    Journal(stack.name, tuple(run.name for run in stack.runs), stack.recipe, rows).write(zoo)
-    append_missing(zoo, rows)
-    return BuiltStack(stack, rows, time.perf_counter() - start, False)
+class _Build:
+    """The stacks of a build, some done, some being made, some waiting for others."""
+
+    def __init__(self, zoo: Zoo, options: BuildOptions, stacks: Sequence[Stack]) -> None:
+        self.zoo, self.options, self.stacks = zoo, options, stacks
+        self._built: dict[str, BuiltStack] = {}
+        self._last: dict[str, str] = {}  # the id of the last checkpoint of every run that has one, and was not lost
+        self._steps = {stack.name: 0 for stack in stacks}
+        self._begun: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Makes all that isn't there."""
+        for stack in self.stacks:
+            if stack.journal:
+                self._finish(stack, stack.journal.rows, skipped=True)
+        waiting = sorted((stack for stack in self.stacks if not stack.journal), key=_cost, reverse=True)
+        jobs = max(1, min(self.options.jobs, len(waiting)))
+        with open_pool(jobs, self._hear) as pool:
+            while waiting or pool.free < jobs:
+                finished = self._finished_runs()
+                for stack in [stack for stack in waiting if stack.needs <= finished][: pool.free]:
+                    waiting.remove(stack)
+                    self._begun[stack.name] = time.perf_counter()
+                    pool.submit(self._order(stack))
+                for order, rows in pool.done():
+                    self._finish(order.stack, rows, skipped=False)
+
+    def in_order(self) -> list[BuiltStack]:
+        """What was built in the order of the manifest; the catalog's rows are brought into the same."""
+        built = [self._built[stack.name] for stack in self.stacks]
+        self.zoo.put_in_order([row.id for entry in built for row in entry.rows])
+        return built
+
+    def _order(self, stack: Stack) -> Order:
+        parents = {name: self._last[name] for name in stack.needs if name in self._last}
+        file = self.options.manifest.file_of(stack.dataset)
+        return Order(self.zoo.root, stack, parents, file, self.options.device)
+
+    def _finish(self, stack: Stack, rows: Sequence[CatalogRow], skipped: bool) -> None:
+        append_missing(self.zoo, rows)
+        seconds = 0.0 if skipped else time.perf_counter() - self._begun[stack.name]
+        own = tuple(row for row in rows if row.run in stack.names)
+        self._built[stack.name] = BuiltStack(stack, own, seconds, skipped)
+        self._last |= {row.run: row.id for row in own if row.run and row.status is None}
+        self._hear(stack.name, stack.model_steps)
+
+    def _finished_runs(self) -> frozenset[str]:
+        return frozenset(name for entry in self._built.values() for name in entry.stack.names)
+
+    def _hear(self, stack: str, steps: int) -> None:
+        self._steps[stack] = steps
+        self.options.progress(sum(self._steps.values()), sum(each.model_steps for each in self.stacks))
 
 
-def _train(zoo: Zoo, stack: Stack, on_steps: Callable[[int], None]) -> tuple[CatalogRow, ...]:
-    run, dataset = stack.runs[0], _dataset(stack.runs[0].group.dataset)
-    remove_torn(zoo, {run.name for run in stack.runs})
-    snapshots = train_stack(stack.runs, dataset, stack.training, lambda step: on_steps(step * len(stack.runs)))
-    writer, added = SnapshotWriter(zoo, run, dataset), datetime.now(UTC).isoformat(timespec="seconds")
-    return tuple(writer.write(snapshot, added) for snapshot in snapshots)
-
-
-@cache
-def _dataset(name: str) -> Dataset:
-    return load_dataset(name)
+def _cost(stack: Stack) -> float:
+    return stack.model_steps * _COSTS.get(stack.group.architecture.kind, _COST_ALONE)
 
 
 @contextmanager

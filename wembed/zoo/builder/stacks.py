@@ -1,62 +1,92 @@
-"""Runs in; stacks of runs that are trained at once out, and which of them a zoo has finished already."""
+"""A manifest in; stacks of networks that are made at once out, and which of them a zoo has finished already."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 
 from wembed.errors import UsageError, WembedError
-from wembed.models import load_dataset
+from wembed.models import Dataset, load_dataset, stored_tensors
 from wembed.zoo.builder.journal import Journal
-from wembed.zoo.builder.manifest import BuildManifest, Group, Training
-from wembed.zoo.builder.runs import Run, plan_runs
+from wembed.zoo.builder.lineage.child import Child
+from wembed.zoo.builder.lineage.lessons import TRAINED
+from wembed.zoo.builder.lineage.plan import plan_children
+from wembed.zoo.builder.manifest import BuildManifest, Group
+from wembed.zoo.builder.runs import Run, describe_model, plan_runs, plan_twins
 
-# Where the number of networks trained per second stops to grow on one core.
-MOST_RUNS = {"mlp": 64, "cnn": 16}
+Member = Run | Child
 
-_FORMAT = 1  # of a recipe: changes when the same recipe leads to other networks
+# Where the number of networks trained per second stops to grow on one core; what is trained one after the other is
+# cut so small that a killed build loses little.
+MOST_TOGETHER = {"mlp": 128, "cnn": 16}
+MOST_ALONE = 4
+
+_FORMAT = 2  # of a recipe: changes when the same recipe leads to other networks
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Runs of one group that are trained at once.
+    """Networks of one group that are made at once: its runs, their twins, or their children of one kind.
 
     Args:
-        runs: of one group, with consecutive numbers.
-        training: how they are trained.
-        parameters: of one of their networks.
-        journal: what is known of it, if it is finished.
+        members: the networks.
+        recipe: hash of all that they follow from, but not of how many there are.
+        parameters: of one of them.
+        journal: what is known of them, if they are finished.
     """
 
-    runs: tuple[Run, ...]
-    training: Training
+    members: tuple[Member, ...]
+    recipe: str
     parameters: int
     journal: Journal | None = None
 
     @property
-    def name(self) -> str:
-        """The group and the first and last number of its runs."""
-        return f"{self.runs[0].group.name}-{self.runs[0].number:03d}-{self.runs[-1].number:03d}"
+    def group(self) -> Group:
+        """The group that they belong to."""
+        return self.members[0].group
 
     @property
-    def recipe(self) -> str:
-        """Hash of all that the runs of its group follow from, but not of how many there are."""
-        run = self.runs[0]
-        parts = {
-            "format": _FORMAT,
-            "seed": run.seed,
-            "group": run.group.model_dump(mode="json", exclude={"runs"}),
-            "training": self.training.model_dump(mode="json"),
-            "hyperparameters": run.ranges.model_dump(mode="json"),
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    def dataset(self) -> str:
+        """The name of the data set that they are for."""
+        return self.members[0].dataset
+
+    @property
+    def name(self) -> str:
+        """The first of them, and the last."""
+        return f"{self.members[0].name}-{self.members[-1].name.removeprefix(self.group.name + '-')}"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The runs that their checkpoints belong to."""
+        return frozenset(member.name for member in self.members)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The runs whose checkpoints they are made of."""
+        children = [member for member in self.members if isinstance(member, Child)]
+        others = [child.other for child in children if child.other]
+        return frozenset([*(child.parent_name for child in children), *others])
+
+    @property
+    def checkpoints(self) -> int:
+        """How many files they leave if none diverges."""
+        return len(self.members) * (1 if self.needs else len(self.group.training.snapshots))
+
+    @property
+    def steps(self) -> int:
+        """How many updates one of them takes at most; what is not trained counts as one."""
+        first = self.members[0]
+        if isinstance(first, Run):
+            return self.group.training.steps
+        return self.group.children.steps if first.derivation in TRAINED else 1
 
     @property
     def model_steps(self) -> int:
-        """How many updates all of its runs take together."""
-        return len(self.runs) * self.training.steps
+        """How many updates all of them take together."""
+        return len(self.members) * self.steps
 
 
 def plan_stacks(manifest: BuildManifest, seed: int, journals: Sequence[Journal]) -> list[Stack]:
@@ -68,56 +98,88 @@ def plan_stacks(manifest: BuildManifest, seed: int, journals: Sequence[Journal])
         journals: of the zoo to build into.
 
     Raises:
-        UsageError: if an architecture can't take its data set.
+        UsageError: if an architecture can't take its data set, or runs can't have such children.
+        NotFoundError: if a data set is not there.
         WembedError: if the zoo holds runs of the same names by another recipe.
     """
-    return [
-        stack
-        for group in manifest.groups
-        for stack in _stacks_of(plan_runs(manifest, seed)[group.name], manifest.training, journals)
-    ]
+    planned: list[Stack] = []
+    for group in manifest.groups:
+        dataset = load_dataset(group.dataset, manifest.file_of(group.dataset))
+        parameters = count_parameters(group, dataset)
+        for members in _parts(group, seed, dataset):
+            planned += _stacks_of(members, _recipe(members[0], dataset), parameters, journals)
+    return planned
 
 
-def _stacks_of(runs: Sequence[Run], training: Training, journals: Sequence[Journal]) -> list[Stack]:
-    parameters, by_name = count_parameters(runs[0].group), {run.name: run for run in runs}
-    finished, recipe = [], Stack(tuple(runs), training, parameters).recipe
-    for journal in journals:
-        if by_name.keys().isdisjoint(journal.runs):
-            continue
-        if journal.recipe != recipe:
-            message = f"the zoo holds {journal.runs[0]} and others by another manifest or seed than {runs[0].seed}"
-            raise WembedError(message, "build into another zoo with --zoo, or with what that one was built with")
-        kept = tuple(by_name.pop(name) for name in journal.runs if name in by_name)
-        finished.append(Stack(kept, training, parameters, journal))
-    size = MOST_RUNS[runs[0].group.architecture.kind]
-    cut = [Stack(part, training, parameters) for part in _cut_evenly(tuple(by_name.values()), size)]
-    return sorted([*finished, *cut], key=lambda stack: stack.runs[0].number)
-
-
-def _cut_evenly(runs: tuple[Run, ...], most: int) -> list[tuple[Run, ...]]:
-    """As few parts as can be, none larger than `most`, the larger ones first.
-
-    So the parts that are left after the first are what is made of the runs that are left.
-    """
-    parts, begin = -(-len(runs) // most), 0
-    cut = []
-    for number in range(parts):
-        end = begin + len(runs) // parts + (number < len(runs) % parts)
-        cut.append(runs[begin:end])
-        begin = end
-    return cut
-
-
-def count_parameters(group: Group) -> int:
+def count_parameters(group: Group, dataset: Dataset) -> int:
     """How many numbers a checkpoint of a group holds, running statistics included.
 
     Raises:
         UsageError: if the architecture can't take the data set.
     """
-    dataset = load_dataset(group.dataset)
+    architecture = group.architecture
+    if dataset.kind not in architecture.takes:
+        known = " and ".join(architecture.takes)
+        raise UsageError(f"group {group.name}: {architecture.kind} takes {known}, found {dataset.kind}")
     try:
         with torch.device("meta"):
-            module = group.architecture.build(dataset.shape, dataset.classes)
+            module = describe_model(group, dataset).build()
     except ValueError as error:
         raise UsageError(f"group {group.name}: {error}") from error
-    return sum(value.numel() for value in module.state_dict().values() if value.is_floating_point())
+    return sum(value.numel() for value in stored_tensors(module).values())
+
+
+def _parts(group: Group, seed: int, dataset: Dataset) -> Iterator[tuple[Member, ...]]:
+    """What of a group may be made at once: its runs, their twins, every kind of child."""
+    yield tuple(plan_runs(group, seed))
+    if twins := tuple(plan_twins(group, seed)):
+        yield twins
+    for children in plan_children(group, seed, dataset):
+        for _, same in groupby(children, key=lambda child: child.derivation):
+            yield tuple(same)
+
+
+def _recipe(member: Member, dataset: Dataset) -> str:
+    """Hash of all that the members of a part follow from."""
+    group = member.group
+    parts: dict[str, object] = {
+        "format": _FORMAT,
+        "seed": member.seed,
+        "data": dataset.digest,
+        "group": group.model_dump(mode="json", include={"dataset", "architecture", "sealed"}),
+        "training": group.training.model_dump(mode="json"),
+        "hyperparameters": group.hyperparameters.model_dump(mode="json"),
+    }
+    if isinstance(member, Child):
+        merged = {"data", "continued"} if member.derivation == "merged" else set()
+        parts["children"] = group.children.model_dump(mode="json", include={"change", "steps", *merged})
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _stacks_of(members: tuple[Member, ...], recipe: str, parameters: int, journals: Sequence[Journal]) -> list[Stack]:
+    by_name, place = {member.name: member for member in members}, {member.name: at for at, member in enumerate(members)}
+    left, found = dict(by_name), []
+    for journal in journals:
+        if by_name.keys().isdisjoint(journal.runs):
+            continue
+        if journal.recipe != recipe:
+            message = f"the zoo holds {journal.runs[0]} and others by another manifest or seed than {members[0].seed}"
+            raise WembedError(message, "build into another zoo with --zoo, or with what that one was built with")
+        kept = tuple(by_name[name] for name in journal.runs if left.pop(name, None))
+        found += [Stack(kept, recipe, parameters, journal)] if kept else []
+    most = MOST_TOGETHER.get(members[0].group.architecture.kind, MOST_ALONE)
+    for part in _cut_evenly(members, most):
+        rest = tuple(member for member in part if member.name in left)
+        found += [Stack(rest, recipe, parameters)] if rest else []
+    return sorted(found, key=lambda stack: place[stack.members[0].name])
+
+
+def _cut_evenly(members: tuple[Member, ...], most: int) -> list[tuple[Member, ...]]:
+    """As few parts as can be, none larger than `most`, the larger ones first; where they are cut is always the same."""
+    parts, begin = -(-len(members) // most), 0
+    cut = []
+    for number in range(parts):
+        end = begin + len(members) // parts + (number < len(members) % parts)
+        cut.append(members[begin:end])
+        begin = end
+    return cut

@@ -1,0 +1,90 @@
+"""BuildManifest: a manifest with everything said for every group, as the builder reads it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from wembed.models import DataFile
+from wembed.zoo.builder.manifest.group import Group
+from wembed.zoo.builder.manifest.parts import Part
+from wembed.zoo.builder.manifest.resolve import resolve
+from wembed.zoo.builder.manifest.written import Written
+
+
+class BuildManifest(Part):
+    """A zoo to build; it is made from what people write, see `Written`, which is also its JSON schema.
+
+    Args:
+        name: what it is called.
+        description: what it is for, in one line.
+        seed: of all its randomness, unless the call gives another.
+        data: the files of data sets, by name.
+        groups: the runs, with all that is said about them.
+    """
+
+    name: str
+    description: str = ""
+    seed: int = 0
+    data: dict[str, DataFile] = Field(default_factory=dict)
+    groups: tuple[Group, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, given: Any, info: ValidationInfo) -> Any:  # Any: what pydantic hands over and takes back
+        written = Written.model_validate(given)
+        common = {name: getattr(written, name) for name in cls.model_fields}
+        return common | {"groups": tuple(resolve(written)), "data": _beside(written.data, info.context)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """That of what people write."""
+        return handler(Written.__pydantic_core_schema__)
+
+    def file_of(self, dataset: str) -> DataFile | None:
+        """The file of a group's data set, if the manifest names one; all variants of a data set have the same."""
+        while dataset not in self.data:
+            dataset, found, _ = dataset.rpartition("-")
+            if not found:
+                return None
+        return self.data[dataset]
+
+    @property
+    def runs(self) -> int:
+        """How many networks are trained in all, without twins and children."""
+        return sum(group.runs for group in self.groups)
+
+    @property
+    def networks(self) -> int:
+        """How many networks there are in all, twins and children included."""
+        return sum(group.networks for group in self.groups)
+
+    @property
+    def checkpoints(self) -> int:
+        """How many files they leave in all."""
+        return sum(group.checkpoints for group in self.groups)
+
+    def with_files(self, files: Mapping[str, DataFile]) -> "BuildManifest":
+        """The same with other places for some data sets."""
+        return self.model_copy(update={"data": {**self.data, **files}})
+
+    def scaled(self, runs: int) -> "BuildManifest":
+        """The same with another number of runs in all, spread over the groups in proportion."""
+        exact = [group.runs * runs / self.runs for group in self.groups]
+        counts = [int(share) for share in exact]
+        by_rest = sorted(range(len(exact)), key=lambda i: (counts[i] - exact[i], i))
+        for i in by_rest[: runs - sum(counts)]:
+            counts[i] += 1
+        kept = [
+            group.model_copy(update={"runs": count}) for group, count in zip(self.groups, counts, strict=True) if count
+        ]
+        return self.model_copy(update={"groups": tuple(kept)})
+
+
+def _beside(data: Mapping[str, DataFile], context: Any) -> dict[str, DataFile]:  # Any: of whoever validates
+    """The files of a manifest that lies in the context's folder, by paths from here."""
+    folder = context["folder"] if context else Path()
+    return {name: file.model_copy(update={"path": folder / file.path}) for name, file in data.items()}
