@@ -20,7 +20,7 @@ from transformers import (
 )
 
 
-class _Bert(BertForMaskedLM):  # type: ignore[misc]  # the library's types are not known here
+class _Bert(BertForMaskedLM):  # type: ignore[misc]
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.cls.predictions.decoder.bias = self.cls.predictions.bias  # else one of them is unused where untied
@@ -62,7 +62,7 @@ class _UntiedT5(_T5):
         nn.init.normal_(self.lm_head.weight, std=config.d_model**-0.5)  # at 1, as of an embedding, logits start huge
 
 
-_CLASSES = {
+_CLASSES: dict[str, tuple[Any, Any]] = {  # of a module and its config; the library's types are not known here
     "bert": (_Bert, BertConfig),
     "gpt2": (_GPT2, GPT2Config),
     "llama": (_Llama, LlamaConfig),
@@ -80,7 +80,7 @@ def text_module(kind: str, tied: bool, fields: Mapping[str, Any]) -> nn.Module:
         fields: of its config, which differ in type.
     """
     module_class, config_class = _CLASSES.get(kind if tied else f"untied {kind}", _CLASSES[kind])
-    config: Any = config_class(**fields, tie_word_embeddings=tied, use_cache=False)
+    config = config_class(**fields, tie_word_embeddings=tied, use_cache=False)
     # Attention that is written out is as fast at these sizes as the joined operator.
     module: nn.Module = module_class._from_config(config, attn_implementation="eager", dtype=torch.float32)
     return module
