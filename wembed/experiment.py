@@ -20,7 +20,7 @@ from pathlib import Path
 import wembed
 from wembed.catalog import Zoo
 from wembed.catalog.manifest import load_manifest
-from wembed.device import available_cores, resolve_device
+from wembed.device import resolve_device
 from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate import EvaluateOptions, Evaluation, evaluate, zoo_encoders
 from wembed.evaluate.encoders import ALWAYS, MAIN
@@ -204,7 +204,7 @@ def _build(options: ExperimentOptions, run: _Run) -> Zoo:
     chosen = manifest.scaled(options.num_models) if options.num_models else manifest
     zoo = Zoo(options.folder / ZOO)
     with run.stage("building the zoo") as progress:
-        stacks = build(zoo, BuildOptions(chosen, options.seed, available_cores(), progress=progress))
+        stacks = build(zoo, BuildOptions(chosen, options.seed, progress=progress))
     rows = [row for stack in stacks for row in stack.rows]
     new = sum(len(stack.rows) for stack in stacks if not stack.skipped)
     run.log.write(f"zoo: {len(rows)} checkpoints, {new} of them new, hash {zoo_hash(zoo)}")

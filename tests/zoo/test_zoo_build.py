@@ -15,6 +15,7 @@ from wembed.models import describe, load_dataset, load_module, score
 from wembed.symmetry import find_spec
 from wembed.zoo import open_items, verify
 from wembed.zoo.builder import BuildManifest, BuildOptions, BuiltStack, build, files, plan, resumable, stacks, work
+from wembed.zoo.builder.manifest import Ranges
 
 GROUPS = [
     {"dataset": "digits", "architecture": {"kind": "mlp", "hidden": [6, 5]}, "runs": 5},
@@ -67,7 +68,7 @@ def test_every_run_leaves_its_snapshots_with_all_that_is_known(built):
     assert (row.path, row.run, row.step, row.seed) == (f"checkpoints/{row.id}.safetensors", NAMES[0], 12, 3)
     assert (row.architecture, row.dataset, row.task, row.tier) == ("mlp-relu-6x5", "digits", "classification", "given")
     assert (row.status, row.split, row.source) == (None, None, "wembed zoo build")
-    assert list(row.hyperparameters) == list(BuildManifest.model_fields["hyperparameters"].default.model_dump())
+    assert list(row.hyperparameters) == list(Ranges().model_dump())
     assert row.added.endswith("+00:00")
     assert all(other.init_id and other.data_order_id for other in rows)
     assert len({other.init_id for other in rows}) == len(NAMES)

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from wembed.errors import UsageError
 if TYPE_CHECKING:
     from wembed.catalog import Zoo
     from wembed.models import DataFile
-    from wembed.zoo.builder import BuildManifest, BuiltStack, Stack
+    from wembed.zoo.builder import BuildOptions, BuiltStack, Stack
 
 COLUMNS = (
     "stack", "runs", "checkpoints", "skipped", "diverged", "accuracy_min", "accuracy_median", "accuracy_max", "seconds",
@@ -37,7 +38,8 @@ def build(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes; default: one per core.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes; default: one per core if it takes long."),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -60,7 +62,7 @@ def build(
     """
     from wembed.catalog import Zoo
     from wembed.catalog.manifest import load_manifest
-    from wembed.device import available_cores, resolve_device
+    from wembed.device import resolve_device
     from wembed.zoo.builder import BuildManifest, BuildOptions
     from wembed.zoo.builder import build as build_zoo
 
@@ -69,13 +71,13 @@ def build(
     loaded = load_manifest(manifest, BuildManifest).with_files(_files(data or []))
     chosen = loaded.scaled(num_models) if num_models else loaded
     seed = loaded.seed if seed is None else seed
-    jobs = jobs or (available_cores() if on == "cpu" else 1)
+    waiting = lambda: output.note(f"another build holds {zoo}, waiting for it")  # noqa: E731
+    wanted = BuildOptions(chosen, seed, jobs, on, waiting=waiting)
     if dry_run:
-        _plan(Zoo(zoo), chosen, seed, jobs, output)
+        _plan(Zoo(zoo), wanted, output)
         return
     with output.progress("training") as progress:
-        waiting = lambda: output.note(f"another build holds {zoo}, waiting for it")  # noqa: E731
-        built = build_zoo(Zoo(zoo), BuildOptions(chosen, seed, jobs, on, progress, waiting))
+        built = build_zoo(Zoo(zoo), replace(wanted, progress=progress))
     output.rows([_built(stack) for stack in built], COLUMNS)
     output.note(_summary(built))
     output.next_command("train", zoo=zoo)
@@ -93,20 +95,22 @@ def _files(given: Sequence[str]) -> "dict[str, DataFile]":
     return files
 
 
-def _plan(zoo: "Zoo", manifest: "BuildManifest", seed: int, jobs: int, output: Output) -> None:
-    from wembed.zoo.builder import estimate_seconds, plan
+def _plan(zoo: "Zoo", wanted: "BuildOptions", output: Output) -> None:
+    from wembed.zoo.builder import estimate_seconds, jobs_for, plan
 
-    stacks = plan(zoo, manifest, seed)
+    stacks = plan(zoo, wanted.manifest, wanted.seed)
     with output.progress("taking a few steps of every kind") as progress:
-        seconds = estimate_seconds(stacks, manifest, progress)
+        seconds = estimate_seconds(stacks, wanted.manifest, progress)
     output.rows([_planned(stack, seconds) for stack in stacks], PLAN_COLUMNS)
     left = [stack for stack in stacks if not stack.journal]
     parameters = sum(stack.checkpoints * stack.parameters for stack in left)
     megabytes = sum(map(_megabytes, left))
-    minutes = sum(seconds.values()) / min(jobs, max(1, len(left))) / 60
+    jobs = jobs_for(left, wanted)
+    minutes = sum(seconds.values()) / jobs / 60
     output.note(
-        f"{sum(stack.checkpoints for stack in left)} checkpoints to be made, {parameters:,} parameters, "
-        f"{megabytes:,.1f} MB, about {minutes:.1f} minutes with --jobs {jobs}; nothing written"
+        f"{sum(len(stack.members) for stack in left)} networks, {sum(stack.checkpoints for stack in left)} checkpoints "
+        f"to be made, {parameters:,} parameters, {megabytes:,.1f} MB, about {minutes:.1f} minutes with --jobs {jobs}; "
+        "nothing written"
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wembed.catalog import CatalogRow, Zoo
+from wembed.device import available_cores
 from wembed.zoo.builder.files import check_ids
 from wembed.zoo.builder.journal import append_missing, read_journals
 from wembed.zoo.builder.manifest import BuildManifest
@@ -21,9 +22,10 @@ from wembed.zoo.progress import Progress, silent
 
 LOCK = "build.lock"
 
-# How much longer an update of one network takes than one of an MLP among many: the longest stacks are made first.
+# How much longer an update of one network takes than one of an MLP among many, which takes some 40 microseconds.
 _COSTS = {"mlp": 1, "cnn": 10}
 _COST_ALONE = 100
+_WORTH_A_PROCESS = 200_000  # of such updates: a worker takes seconds to start
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class BuildOptions:
     Args:
         manifest: the networks.
         seed: of all randomness.
-        jobs: how many processes work at it; what they make does not depend on their number.
+        jobs: how many processes work at it; None: as many as are worth their start. What they make does not depend on
+            their number.
         device: to train on, by torch's name.
         progress: told how many updates of single networks are done, of how many.
         waiting: told once if another build holds the zoo.
@@ -41,7 +44,7 @@ class BuildOptions:
 
     manifest: BuildManifest
     seed: int
-    jobs: int = 1
+    jobs: int | None = None
     device: str = "cpu"
     progress: Progress = silent
     waiting: Callable[[], None] = lambda: None
@@ -117,7 +120,7 @@ class _Build:
             if stack.journal:
                 self._finish(stack, stack.journal.rows, skipped=True)
         waiting = sorted((stack for stack in self.stacks if not stack.journal), key=_cost, reverse=True)
-        jobs = max(1, min(self.options.jobs, len(waiting)))
+        jobs = jobs_for(waiting, self.options)
         with open_pool(jobs, self._hear) as pool:
             while waiting or pool.free < jobs:
                 finished = self._finished_runs()
@@ -153,6 +156,13 @@ class _Build:
     def _hear(self, stack: str, steps: int) -> None:
         self._steps[stack] = steps
         self.options.progress(sum(self._steps.values()), sum(each.model_steps for each in self.stacks))
+
+
+def jobs_for(stacks: Sequence[Stack], options: BuildOptions) -> int:
+    """How many processes work at stacks."""
+    cores = available_cores() if options.device == "cpu" else 1
+    worth = int(sum(map(_cost, stacks)) // _WORTH_A_PROCESS)
+    return max(1, min(options.jobs or min(cores, worth), len(stacks)))
 
 
 def _cost(stack: Stack) -> float:
