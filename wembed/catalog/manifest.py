@@ -47,7 +47,7 @@ def find_manifest(argument: str) -> Path:
 
 
 def load_manifest(argument: str, kind: type[Kind]) -> Kind:
-    """Reads a manifest; its model is told the folder that it lies in, as the `folder` of the context.
+    """Reads a manifest; its model is told its `document`, and the `folder` that it lies in, by pydantic's context.
 
     Args:
         argument: see `find_manifest`.
@@ -62,6 +62,6 @@ def load_manifest(argument: str, kind: type[Kind]) -> Kind:
         keys = ", ".join(kind.model_json_schema()["required"])
         raise UsageError(f"{document.path}: expected keys and values, such as {keys}")
     try:
-        return kind.model_validate(document.contents, context={"folder": document.path.parent})
+        return kind.model_validate(document.contents, context={"folder": document.path.parent, "document": document})
     except ValidationError as error:
         raise as_usage_error(document, kind, error) from error

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -104,9 +105,11 @@ def plan_stacks(manifest: BuildManifest, seed: int, journals: Sequence[Journal])
     """
     planned: list[Stack] = []
     for group in manifest.groups:
-        dataset = load_dataset(group.dataset, manifest.file_of(group.dataset))
-        parameters = count_parameters(group, dataset)
-        for members in _parts(group, seed, dataset):
+        with _named(group):
+            dataset = load_dataset(group.dataset, manifest.file_of(group.dataset))
+            parameters = count_parameters(group, dataset)
+            parts = list(_parts(group, seed, dataset))
+        for members in parts:
             planned += _stacks_of(members, _recipe(members[0], dataset), parameters, journals)
     return planned
 
@@ -127,6 +130,15 @@ def count_parameters(group: Group, dataset: Dataset) -> int:
     except ValueError as error:
         raise UsageError(f"group {group.name}: {error}") from error
     return sum(value.numel() for value in stored_tensors(module).values())
+
+
+@contextmanager
+def _named(group: Group) -> Iterator[None]:
+    """Says of what goes wrong where its group stands."""
+    try:
+        yield
+    except WembedError as error:
+        raise type(error)(f"{group.place}: {error.message}" if group.place else error.message, error.hint) from error
 
 
 def _parts(group: Group, seed: int, dataset: Dataset) -> Iterator[tuple[Member, ...]]:

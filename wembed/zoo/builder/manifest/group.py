@@ -1,5 +1,9 @@
 """Group: runs of one architecture on one data set, with all that is said about them."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from wembed.models import Architecture
 from wembed.zoo.builder.manifest.parts import Children, Part, Ranges, Training, Twins
 from wembed.zoo.builder.manifest.written import Runs
@@ -17,6 +21,7 @@ class Group(Part):
         hyperparameters: what they draw.
         twins: how many twins each has.
         children: how many children each has.
+        place: where it stands in its manifest, for people.
     """
 
     dataset: str
@@ -27,6 +32,7 @@ class Group(Part):
     hyperparameters: Ranges = Ranges()
     twins: Twins = Twins()
     children: Children = Children()
+    place: Annotated[str, Field(exclude=True, repr=False)] = ""
 
     @property
     def name(self) -> str:

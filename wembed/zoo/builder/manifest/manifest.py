@@ -1,6 +1,6 @@
 """BuildManifest: a manifest with everything said for every group, as the builder reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, model_validato
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from wembed.catalog.document import Document
 from wembed.models import DataFile
 from wembed.zoo.builder.manifest.group import Group
 from wembed.zoo.builder.manifest.parts import Part
@@ -37,7 +38,10 @@ class BuildManifest(Part):
     def _resolve(cls, given: Any, info: ValidationInfo) -> Any:  # Any: what pydantic hands over and takes back
         written = Written.model_validate(given)
         common = {name: getattr(written, name) for name in cls.model_fields}
-        return common | {"groups": tuple(resolve(written)), "data": _beside(written.data, info.context)}
+        return common | {
+            "groups": tuple(resolve(written, _place_of(info.context))),
+            "data": _beside(written.data, info.context),
+        }
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -82,6 +86,16 @@ class BuildManifest(Part):
             group.model_copy(update={"runs": count}) for group, count in zip(self.groups, counts, strict=True) if count
         ]
         return self.model_copy(update={"groups": tuple(kept)})
+
+
+def _place_of(context: Any) -> Callable[[int], str]:  # Any: of whoever validates
+    """What tells where the group of a number stands, for people."""
+    document: Document | None = (context or {}).get("document")
+
+    def place(number: int) -> str:
+        return f"{document.path} line {document.line_of(('groups', number))}: groups.{number}" if document else ""
+
+    return place
 
 
 def _beside(data: Mapping[str, DataFile], context: Any) -> dict[str, DataFile]:  # Any: of whoever validates

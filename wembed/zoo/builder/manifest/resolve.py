@@ -1,7 +1,7 @@
 """A manifest as it is written in; its groups out, each with all that it says, grids expanded."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
 
@@ -17,11 +17,12 @@ MOST_NETWORKS = 1_000_000  # of one manifest
 _VARIANTS = ("", "-parity", "-masked")  # of a data set with a file of its own, behind its name
 
 
-def resolve(written: Written) -> list[Group]:
+def resolve(written: Written, place_of: Callable[[int], str]) -> list[Group]:
     """The groups of a manifest, in its order.
 
     Args:
         written: the manifest.
+        place_of: tells people where the group of a number stands.
 
     Raises:
         ValidationError: a group can't be, or contradicts another; it says at which place.
@@ -36,7 +37,7 @@ def resolve(written: Written) -> list[Group]:
         for group in _groups_of(written, given, place):
             if group.name in resolved:
                 raise refused(place, f"the group {group.name} stands there twice")
-            resolved[group.name] = group
+            resolved[group.name] = group.model_copy(update={"place": place_of(number)})
     networks = sum(group.networks for group in resolved.values())
     if networks > MOST_NETWORKS:
         raise refused(("groups",), f"at most {MOST_NETWORKS} networks are expected, found {networks}")
