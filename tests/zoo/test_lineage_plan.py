@@ -63,7 +63,7 @@ def test_a_merge_is_with_a_fine_tune_of_the_same_parent():
     assert {merge.derivation for merge in merges} == {"merged"}
     for merge in merges:
         assert merge.other in (f"{merge.parent_name}-data-0", f"{merge.parent_name}-data-1")
-    assert "digits-mlp-relu-8-002-data1-merged1" in {merge.name for merge in merges}
+    assert "digits-mlp-relu-8-002-data-1-merged-1" in {merge.name for merge in merges}
 
 
 def test_what_a_child_draws_follows_from_seed_and_name():

@@ -118,15 +118,15 @@ def test_two_builds_at_once_make_one_zoo(manifest, undisturbed, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_the_build_goes_on_when_there_is_room(manifest, undisturbed, tmp_path):
-    for limit in (3_000, 9_000):  # bytes that a file may have: before any checkpoint, and between two kinds
-        limited = start(
-            tmp_path / "zoo", manifest, "--jobs", "2",
-            preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        )  # fmt: skip
-        error = json.loads(limited.communicate(timeout=300)[1])
-        assert limited.returncode == 1
-        assert re.search(r"cannot write|could not be written", error["error"])
-        check_what_is_left(tmp_path / "zoo")
+    limit = 9_000  # bytes that a file may have: checkpoints of some kinds have more, and the catalog soon does
+    limited = start(
+        tmp_path / "zoo", manifest, "--jobs", "2",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    error = json.loads(limited.communicate(timeout=300)[1])
+    assert limited.returncode == 1
+    assert re.search(r"cannot write|could not be written", error["error"])
+    check_what_is_left(tmp_path / "zoo")
     finish(start(tmp_path / "zoo", manifest, "--jobs", "2"))
     assert contents(tmp_path / "zoo") == undisturbed
 
