@@ -1,5 +1,6 @@
 """BuildManifest: a manifest with everything said for every group, as the builder reads it."""
 
+import heapq
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,17 @@ class BuildManifest(Part):
         return self.model_copy(update={"data": {**self.data, **files}})
 
     def scaled(self, runs: int) -> "BuildManifest":
-        """The same with another number of runs in all, spread over the groups in proportion."""
-        exact = [group.runs * runs / self.runs for group in self.groups]
-        counts = [int(share) for share in exact]
-        by_rest = sorted(range(len(exact)), key=lambda i: (counts[i] - exact[i], i))
-        for i in by_rest[: runs - sum(counts)]:
-            counts[i] += 1
+        """The same with another number of runs in all, spread over the groups in proportion.
+
+        More runs are never fewer of any group: one after the other goes to the group that lacks most (Webster's method).
+        """
+        counts = [0] * len(self.groups)
+        waiting = [(-float(group.runs), number) for number, group in enumerate(self.groups)]
+        heapq.heapify(waiting)
+        for _ in range(runs):
+            _, number = waiting[0]
+            counts[number] += 1
+            heapq.heapreplace(waiting, (-self.groups[number].runs / (2 * counts[number] + 1), number))
         kept = [
             group.model_copy(update={"runs": count}) for group, count in zip(self.groups, counts, strict=True) if count
         ]

@@ -44,8 +44,8 @@ def train_stacked(
 class _Stack:
     """Networks while they are trained.
 
-    The optimiser moves parameters in units of each network's learning rate, so that one rate, 1, serves all: what
-    AdamW does to a weight divided by its rate is the same for every rate, but for the decay.
+    The optimiser moves parameters in units of each network's learning rate, so that one rate, 1, serves all: Adam's
+    step of a weight divided by its rate is the same for every rate. The decay before it is done here.
     """
 
     trainees: Sequence[Trainee]
@@ -104,12 +104,12 @@ class _Stack:
         """One step of AdamW, each network at its own rate."""
         loss.sum().backward()  # type: ignore[no-untyped-call]
         parameters = self.model.parameters.values()
-        for value, in_rates in zip(parameters, self.in_rates, strict=True):
+        for value, in_rates, decay in zip(parameters, self.in_rates, self.decays, strict=True):
             in_rates.grad, value.grad = value.grad, None
+            in_rates.data.mul_(decay)
         self.optimiser.step()
-        with torch.no_grad():
-            for value, in_rates, rate, decay in zip(parameters, self.in_rates, self.rates, self.decays, strict=True):
-                torch.mul(in_rates.mul_(decay), rate, out=value.data)
+        for value, in_rates, rate in zip(parameters, self.in_rates, self.rates, strict=True):
+            torch.mul(in_rates.data, rate, out=value.data)
 
     def keep(self, models: Sequence[int], step: int, statistics: Mapping[str, Tensor]) -> None:
         """Keeps what some networks are after a step, with their statistics then; of diverged ones nothing."""
