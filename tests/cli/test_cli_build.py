@@ -132,7 +132,7 @@ def test_another_seed_in_the_same_zoo_is_refused(run, tiny):
     done = run("zoo", "build", tiny, "--seed", 6)
     assert done.code == 1
     assert done.err.startswith(
-        "error: the zoo holds digits-mlp-relu-6-000 and others by another manifest or seed than 6\n"
+        "error: the zoo holds digits-mlp-relu-6-000 and others, built with other settings: seed\n"
     )
     assert facts("zoo") == before
 

@@ -98,7 +98,7 @@ def test_a_new_head_is_for_the_parity_of_the_data_set():
 
 @pytest.mark.parametrize("kind", ["classes", "head"])
 def test_few_classes_can_be_neither_halved_nor_told_by_parity(kind):
-    message = f"group wine-mlp-relu-8: children.{kind}: at least 4 classes are needed, found 3 in wine"
+    message = f"{kind}: at least 4 classes are needed, found 3 in wine"
     with pytest.raises(UsageError, match=message) as caught:
         planned(group_of("wine", **{kind: 1}))
     assert caught.value.hint == f"set children.{kind} of the group to 0"
@@ -106,13 +106,13 @@ def test_few_classes_can_be_neither_halved_nor_told_by_parity(kind):
 
 def test_characters_are_no_classes():
     text = replace(load_dataset("digits"), kind="text")
-    with pytest.raises(UsageError, match=r"children\.classes: at least 4 classes are needed, found text") as caught:
+    with pytest.raises(UsageError, match=r"classes: at least 4 classes are needed, found text") as caught:
         plan_children(group_of(classes=1, head=1), 0, text)
     assert caught.value.hint == "set children.classes and children.head of the group to 0"
 
 
 def test_a_merge_needs_a_fine_tune():
-    message = r"group digits-mlp-relu-8: children\.merged: a run is merged with its fine-tunes, of which it has none"
+    message = "merged: a run is merged with its fine-tunes, of which it has none"
     with pytest.raises(UsageError, match=message):
         planned(group_of(merged=1, noise=1))
 

@@ -156,7 +156,7 @@ def test_a_killed_worker_is_one_line(manifest, tmp_path):
             break
     error = json.loads(process.communicate(timeout=60)[1])
     assert process.returncode == 1
-    assert error["error"].startswith("a worker was killed while it made ")
+    assert error["error"].startswith("a worker ended while it made ")
     check_what_is_left(tmp_path / "zoo")
 
 

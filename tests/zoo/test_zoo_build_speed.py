@@ -15,6 +15,7 @@ from torch import nn
 from wembed.device import available_cores, one_thread
 from wembed.models import CNN, MLP, Architecture, ModelDescription, load_dataset, score
 from wembed.zoo.builder.manifest import Group, Ranges, Training
+from wembed.zoo.builder.pool import worker_environment
 from wembed.zoo.builder.runs import Run, trainee_of
 from wembed.zoo.builder.stacks import MOST_TOGETHER
 from wembed.zoo.builder.training import Trainee, train
@@ -67,8 +68,9 @@ def test_networks_trained_together_are_many_times_faster_and_no_worse(architectu
     trainees = [trainee_of(run, data) for run in runs_of(architecture, count)]
     parts = -(-count // (MOST_TOGETHER[architecture.kind] * cores)) * cores
     cut = [list(part) for part in np.array_split(np.array(trainees, dtype=object), parts)]
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(functools.partial(stacked, architecture=architecture), [part[:1] for part in cut]))  # imports
+    warm = functools.partial(stacked, cut[0][:1], architecture)  # imports
+    with worker_environment(), ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), warm) as pool:
+        list(pool.map(time.sleep, [5] * cores))  # until all of them are there
         begun = time.perf_counter()
         ours = [
             found for part in pool.map(functools.partial(stacked, architecture=architecture), cut) for found in part

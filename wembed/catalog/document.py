@@ -32,6 +32,11 @@ class Document:
     _text: str = ""
     _root: yaml.Node | None = None
 
+    def where(self, place: Place) -> str:
+        """A place for people: the file, the line if it is known, the keys."""
+        line = self.line_of(place)
+        return f"{self.path}{f' line {line}' if line else ''}: {'.'.join(map(str, place))}"
+
     def line_of(self, place: Place) -> int | None:
         """The line of a place, from 1; of what it stands in where it isn't there, None where that can't be told."""
         return _line_in_yaml(self._root, place) if self._root else _line_in_toml(self._text, place)

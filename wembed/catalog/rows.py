@@ -40,7 +40,7 @@ class CatalogRow:
         init_id: which initial weights.
         data_order_id: which order of the data.
         hyperparameters: of the run.
-        train_accuracy: share of the training set, 0 to 1.
+        train_accuracy: share of the training inputs that a run saw, of a child of all training inputs, 0 to 1.
         train_loss: on the training set.
         validation_accuracy: share of the validation set, 0 to 1.
         validation_loss: on the validation set.

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 import typer
@@ -67,8 +68,13 @@ class LazyGroup(typer.core.TyperGroup):
         """Runs the command line and exits with the code that the contract gives."""
         given = spelt_as_ours(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
+        sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # closed as by `>&-`
         _never_fail_to_encode(sys.stdout, sys.stderr)
         sys.exit(_exit_code(lambda: super(LazyGroup, self).main(given, *rest, **extra), _wants_json(given)))
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")
 
 
 def _load(name: str, target: str) -> Any:  # a click command, whose class typer keeps private

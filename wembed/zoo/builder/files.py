@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from wembed.catalog import CatalogRow, Zoo
-from wembed.checkpoint import Checkpoint, write_safetensors
+from wembed.checkpoint import Checkpoint, open_checkpoint, write_safetensors
 from wembed.errors import WembedError
 from wembed.models import Dataset, ModelDescription, load_module, score
 from wembed.symmetry import spec_metadata
@@ -18,6 +18,7 @@ from wembed.zoo.builder.specs import network_spec
 from wembed.zoo.read import read_file
 
 MOST_SCORED = 4096  # training inputs on which a network's training accuracy is measured
+SOURCE = "wembed zoo build"  # of its files and rows
 _FOLDER = "checkpoints"
 _SUFFIX = ".safetensors"
 
@@ -29,14 +30,15 @@ class Made:
     Args:
         id: of its checkpoint.
         tensors: its weights and running statistics.
-        seen: which training inputs it has seen, ascending.
+        measured_on: the training inputs for its training accuracy: those that a run has seen; all for a child, in which
+            there is what its ancestors saw, too.
         columns: what its catalog row says beyond what is measured.
         metadata: what its file says beyond what rebuilds it.
     """
 
     id: str
     tensors: dict[str, NDArray[np.float32]]
-    seen: NDArray[np.int64]
+    measured_on: NDArray[np.int64]
     columns: dict[str, object] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ class CheckpointWriter:
         tensors = {key: ("F32", values) for key, values in made.tensors.items()}
         write_safetensors(path, tensors, self._common | made.metadata)
         read = read_file(self.zoo, path, None)
-        values = read.values | made.columns | self._measured(read.checkpoint, made.seen)
+        values = read.values | made.columns | self._measured(read.checkpoint, made.measured_on)
         return CatalogRow(id=made.id, path=stored_path(made.id), added=added, **values)  # type: ignore[arg-type]
 
     def _measured(self, checkpoint: Checkpoint, seen: NDArray[np.int64]) -> dict[str, float | None]:
@@ -94,13 +96,17 @@ def check_ids(zoo: Zoo, ids: Iterable[str]) -> None:
     """Makes sure that some checkpoints' ids are not taken.
 
     Raises:
-        WembedError: if one is, by a file from elsewhere.
+        WembedError: if one is, by a row or a file from elsewhere.
     """
     wanted = frozenset(ids)
     for row in zoo.rows():
         if row.id in wanted and row.path != stored_path(row.id):
             hint = "build into another zoo with --zoo"
             raise WembedError(f"the id {row.id} is taken in {zoo.root} by {row.path}", hint)
+    for row_id in wanted - {row.id for row in zoo.rows()}:
+        path = path_of(zoo, row_id)
+        if path.exists() and not _is_built(path):
+            raise WembedError(f"{path} is in the way, which no build has made", "move it, or build with another --zoo")
 
 
 def remove_torn(zoo: Zoo, ids: Iterable[str]) -> None:
@@ -119,6 +125,13 @@ def stored_path(row_id: str) -> str:
 def path_of(zoo: Zoo, row_id: str) -> Path:
     """Where the checkpoint of an id is."""
     return zoo.root / stored_path(row_id)
+
+
+def _is_built(path: Path) -> bool:
+    try:
+        return open_checkpoint(path).metadata.get("source") == SOURCE
+    except WembedError:
+        return False
 
 
 def _finite(value: float) -> float | None:

@@ -23,6 +23,11 @@ from wembed.errors import WembedError
 from wembed.zoo.builder.work import Order, carry_out
 
 _SECONDS_PER_LOOK = 0.2
+_MARK = "WEMBED_BUILD_WORKER"
+_ENVIRONMENT = {
+    _MARK: "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages: training is a tenth faster; others pass it over
+}
 
 Rows = tuple[CatalogRow, ...]
 Told = Callable[[str, int], None]  # the name of a stack, how many updates of it are done
@@ -88,7 +93,8 @@ class _Workers:
         self._orders: dict[Future[Rows], Order] = {}
 
     def submit(self, order: Order) -> None:
-        self._orders[self._executor.submit(_carry_out, order)] = order
+        with worker_environment():
+            self._orders[self._executor.submit(_carry_out, order)] = order
         self.free -= 1
 
     def done(self) -> Iterator[tuple[Order, Rows]]:
@@ -104,7 +110,7 @@ class _Workers:
                 rows = future.result()
             except BrokenProcessPool as error:
                 hint = "the same command goes on where this one was; with --jobs 1 it needs less memory"
-                raise WembedError(f"a worker was killed while it made {order.stack.name} or another", hint) from error
+                raise WembedError(f"a worker ended while it made {order.stack.name} or another", hint) from error
             yield order, rows
 
     def close(self) -> None:
@@ -116,6 +122,24 @@ class _Workers:
         self._executor.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def worker_environment() -> Iterator[None]:
+    """The environment that processes start in, which are started when they are needed."""
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ |= {name: value for name, value in _ENVIRONMENT.items() if not before[name]}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+
+
+def is_worker() -> bool:
+    """Whether this process was started as a worker, and is not yet one: it runs the script that built a zoo anew."""
+    return _MARK in os.environ
+
+
 _connection: "Connection[tuple[str, int], None] | None" = None
 _lock: Lock | None = None
 
@@ -124,6 +148,7 @@ def _begin(send: "Connection[tuple[str, int], None]", lock: Lock) -> None:
     """Makes a process a worker."""
     global _connection, _lock
     _connection, _lock = send, lock
+    os.environ.pop(_MARK, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # rather than at once: so it cleans up behind it
     threading.Thread(target=_end_with_parent, daemon=True).start()

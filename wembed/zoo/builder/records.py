@@ -3,9 +3,11 @@
 import json
 
 from wembed.catalog import Zoo
+from wembed.catalog.zoo import absolute
 from wembed.models import load_dataset
 from wembed.models.data.split import SPLIT_SEED
 from wembed.zoo.builder.journal import FOLDER, write_text
+from wembed.zoo.builder.lineage.child import PARITY
 from wembed.zoo.builder.manifest import BuildManifest
 
 DATA = f"{FOLDER}/data"
@@ -17,7 +19,8 @@ def record_data(zoo: Zoo, manifest: BuildManifest) -> None:
     Raises:
         WembedError: if it can't be written.
     """
-    for name in sorted({group.dataset for group in manifest.groups}):
+    children = {f"{group.dataset}{PARITY}" for group in manifest.groups if group.children.head}
+    for name in sorted(children | {group.dataset for group in manifest.groups}):
         file = manifest.file_of(name)
         data = load_dataset(name, file)
         record = {
@@ -26,7 +29,8 @@ def record_data(zoo: Zoo, manifest: BuildManifest) -> None:
             "shape": data.shape,
             "classes": data.classes,
             "digest": data.digest,
-            "file": str(file.path) if file else None,
+            "file": str(absolute(file.path)) if file else None,
+            "target": file.target if file else None,
             "split_seed": SPLIT_SEED,
             "train": len(data.train_labels),
             "validation": len(data.validation_labels),

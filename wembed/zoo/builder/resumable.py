@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.device import available_cores
+from wembed.errors import WembedError
 from wembed.zoo.builder.files import check_ids
-from wembed.zoo.builder.journal import append_missing, read_journals
+from wembed.zoo.builder.journal import append_missing, keep_journals, read_journals
 from wembed.zoo.builder.manifest import BuildManifest
-from wembed.zoo.builder.pool import open_pool
+from wembed.zoo.builder.pool import is_worker, open_pool
 from wembed.zoo.builder.records import record_data
 from wembed.zoo.builder.stacks import Stack, plan_stacks
 from wembed.zoo.builder.work import Order, checkpoint_ids
@@ -82,11 +83,16 @@ def build(zoo: Zoo, options: BuildOptions) -> list[BuiltStack]:
         NotFoundError: if a data set is not there.
         WembedError: if the zoo holds other runs of the same names, or can't be written.
     """
+    if is_worker():
+        hint = 'call it under `if __name__ == "__main__":`, or with jobs=1'
+        raise WembedError("a script builds a zoo whenever it is imported, and so do its workers", hint)
     plan_stacks(options.manifest, options.seed, ())  # what is wrong with the manifest leaves no zoo behind
     zoo = Zoo.create(zoo.root)
     with _alone(zoo, options.waiting):
-        stacks = plan_stacks(options.manifest, options.seed, read_journals(zoo))
-        check_ids(zoo, [row_id for stack in stacks for row_id in checkpoint_ids(stack)])
+        journals = read_journals(zoo)
+        stacks = plan_stacks(options.manifest, options.seed, journals)
+        keep_journals(zoo, journals)
+        check_ids(zoo, [row_id for stack in stacks if not stack.journal for row_id in checkpoint_ids(stack)])
         record_data(zoo, options.manifest)
         build = _Build(zoo, options, stacks)
         build.run()
@@ -143,9 +149,9 @@ class _Build:
         return Order(self.zoo.root, stack, parents, file, self.options.device)
 
     def _finish(self, stack: Stack, rows: Sequence[CatalogRow], skipped: bool) -> None:
-        append_missing(self.zoo, rows)
-        seconds = 0.0 if skipped else time.perf_counter() - self._begun[stack.name]
         own = tuple(row for row in rows if row.run in stack.names)
+        append_missing(self.zoo, own)
+        seconds = 0.0 if skipped else time.perf_counter() - self._begun[stack.name]
         self._built[stack.name] = BuiltStack(stack, own, seconds, skipped)
         self._last |= {row.run: row.id for row in own if row.run and row.status is None}
         self._hear(stack.name, stack.model_steps)

@@ -1,8 +1,6 @@
 """A manifest in; stacks of networks that are made at once out, and which of them a zoo has finished already."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,13 +32,13 @@ class Stack:
 
     Args:
         members: the networks.
-        recipe: hash of all that they follow from, but not of how many there are.
+        recipe: all that they follow from, but not how many there are.
         parameters: of one of them.
         journal: what is known of them, if they are finished.
     """
 
     members: tuple[Member, ...]
-    recipe: str
+    recipe: Mapping[str, object]
     parameters: int
     journal: Journal | None = None
 
@@ -105,9 +103,11 @@ def plan_stacks(manifest: BuildManifest, seed: int, journals: Sequence[Journal])
     """
     planned: list[Stack] = []
     for group in manifest.groups:
-        with _named(group):
+        with _placed(group, "dataset"):
             dataset = load_dataset(group.dataset, manifest.file_of(group.dataset))
+        with _placed(group, "architecture"):
             parameters = count_parameters(group, dataset)
+        with _placed(group, "children"):
             parts = list(_parts(group, seed, dataset))
         for members in parts:
             planned += _stacks_of(members, _recipe(members[0], dataset), parameters, journals)
@@ -123,22 +123,22 @@ def count_parameters(group: Group, dataset: Dataset) -> int:
     architecture = group.architecture
     if dataset.kind not in architecture.takes:
         known = " and ".join(architecture.takes)
-        raise UsageError(f"group {group.name}: {architecture.kind} takes {known}, found {dataset.kind}")
+        raise UsageError(f"{architecture.kind} takes {known}, {dataset.name} holds {dataset.kind}")
     try:
         with torch.device("meta"):
             module = describe_model(group, dataset).build()
     except ValueError as error:
-        raise UsageError(f"group {group.name}: {error}") from error
+        raise UsageError(str(error)) from error
     return sum(value.numel() for value in stored_tensors(module).values())
 
 
 @contextmanager
-def _named(group: Group) -> Iterator[None]:
-    """Says of what goes wrong where its group stands."""
+def _placed(group: Group, key: str) -> Iterator[None]:
+    """Says of what goes wrong where it stands in the manifest, or else of which group it is said."""
     try:
         yield
     except WembedError as error:
-        raise type(error)(f"{group.place}: {error.message}" if group.place else error.message, error.hint) from error
+        raise type(error)(f"{group.places.get(key, f'group {group.name}')}: {error.message}", error.hint) from error
 
 
 def _parts(group: Group, seed: int, dataset: Dataset) -> Iterator[tuple[Member, ...]]:
@@ -151,31 +151,33 @@ def _parts(group: Group, seed: int, dataset: Dataset) -> Iterator[tuple[Member, 
             yield tuple(same)
 
 
-def _recipe(member: Member, dataset: Dataset) -> str:
-    """Hash of all that the members of a part follow from."""
+def _recipe(member: Member, dataset: Dataset) -> dict[str, object]:
+    """All that the members of a part follow from, in the words of a manifest."""
     group = member.group
     parts: dict[str, object] = {
         "format": _FORMAT,
         "seed": member.seed,
         "data": dataset.digest,
-        "group": group.model_dump(mode="json", include={"dataset", "architecture", "sealed"}),
+        **group.model_dump(mode="json", include={"dataset", "architecture", "sealed"}),
         "training": group.training.model_dump(mode="json"),
         "hyperparameters": group.hyperparameters.model_dump(mode="json"),
     }
     if isinstance(member, Child):
-        merged = {"data", "continued"} if member.derivation == "merged" else set()
-        parts["children"] = group.children.model_dump(mode="json", include={"change", "steps", *merged})
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        parts["children"] = group.children.model_dump(mode="json", include={"change", "steps"})
+    return parts
 
 
-def _stacks_of(members: tuple[Member, ...], recipe: str, parameters: int, journals: Sequence[Journal]) -> list[Stack]:
+def _stacks_of(
+    members: tuple[Member, ...], recipe: Mapping[str, object], parameters: int, journals: Sequence[Journal]
+) -> list[Stack]:
     by_name, place = {member.name: member for member in members}, {member.name: at for at, member in enumerate(members)}
     left, found = dict(by_name), []
     for journal in journals:
         if by_name.keys().isdisjoint(journal.runs):
             continue
         if journal.recipe != recipe:
-            message = f"the zoo holds {journal.runs[0]} and others by another manifest or seed than {members[0].seed}"
+            differing = ", ".join(key for key in recipe if journal.recipe.get(key) != recipe[key])
+            message = f"the zoo holds {journal.runs[0]} and others, built with other settings: {differing}"
             raise WembedError(message, "build into another zoo with --zoo, or with what that one was built with")
         kept = tuple(by_name[name] for name in journal.runs if left.pop(name, None))
         found += [Stack(kept, recipe, parameters, journal)] if kept else []

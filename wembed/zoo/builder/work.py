@@ -13,11 +13,10 @@ from wembed.catalog import CatalogRow, Zoo
 from wembed.checkpoint import open_checkpoint
 from wembed.device import one_thread
 from wembed.models import DataFile, Dataset, load_dataset
-from wembed.zoo.builder.files import CheckpointWriter, Made, path_of, remove_torn
+from wembed.zoo.builder.files import SOURCE, CheckpointWriter, Made, path_of, remove_torn
 from wembed.zoo.builder.journal import Journal
 from wembed.zoo.builder.lineage.child import Child
 from wembed.zoo.builder.lineage.derived import Derived
-from wembed.zoo.builder.lineage.lessons import root_of
 from wembed.zoo.builder.lineage.make import make_children
 from wembed.zoo.builder.manifest import Group
 from wembed.zoo.builder.runs import Run, describe_model, draw_data, trainee_of
@@ -123,12 +122,12 @@ def _derived(derived: Derived, dataset: Dataset) -> Made:
         "derivation": child.derivation,
         "change": derived.change if math.isfinite(derived.change) else None,
         "data_order_id": None if derived.step is None else child.draw_id("order"),
-        "hyperparameters": derived.details,
+        "hyperparameters": {**derived.details, **({} if child.change is None else {"drawn_change": child.change})},
         "status": _status(derived.diverged_at),
     }
     metadata = _metadata(child.group, child.name, child.seed, dataset) | {"parent": child.parent}
-    seen = draw_data(root_of(child), dataset, 1, 1).subset if derived.seen is None else derived.seen
-    return Made(child.name, derived.tensors, seen, columns, metadata)
+    every = np.arange(len(dataset.train_labels))
+    return Made(child.name, derived.tensors, every, columns, metadata)
 
 
 def _common(group: Group, run: str, seed: int) -> dict[str, object]:
@@ -141,7 +140,7 @@ def _metadata(group: Group, run: str, seed: int, dataset: Dataset) -> dict[str, 
         "dataset": dataset.name,
         "run": run,
         "seed": str(seed),
-        "source": "wembed zoo build",
+        "source": SOURCE,
         "task": "language modelling" if dataset.kind == "text" else "classification",
     }
 

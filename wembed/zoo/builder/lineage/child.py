@@ -15,6 +15,7 @@ Derivation = Literal[
 Purpose = Literal["change", "subset", "order", "head", "noise", "action"]
 
 FIXED_CHANGE: frozenset[Derivation] = frozenset({"int8", "bf16", "permuted"})  # the format or the action decides
+PARITY = "-parity"  # behind the name of a data set: the task of telling odd labels from even ones
 _DIGITS = 5  # significant ones of the drawn change, so that people can read it
 
 
@@ -52,7 +53,7 @@ class Child:
     @property
     def dataset(self) -> str:
         """The name of the data set whose task it is for."""
-        return f"{self.group.dataset}-parity" if self.derivation == "head" else self.group.dataset
+        return f"{self.group.dataset}{PARITY}" if self.derivation == "head" else self.group.dataset
 
     @property
     def run_number(self) -> int:

@@ -18,7 +18,6 @@ class Derived:
         change: how far it is from its parent, measured: see `relative_change`.
         step: how many training steps it took; None if it wasn't trained.
         details: what is worth knowing about how it was made, by name; what JSON can hold.
-        seen: [S] which of the training inputs it was trained on; None if it wasn't trained.
         diverged_at: the training step at which it diverged, of which `tensors` is the last that is left.
     """
 
@@ -28,4 +27,3 @@ class Derived:
     step: int | None = None
     details: dict[str, object] = field(default_factory=dict)
     diverged_at: int | None = None
-    seen: NDArray[np.int64] | None = None

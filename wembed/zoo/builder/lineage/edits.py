@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from wembed.zoo.builder.lineage.change import Tensors, relative_change, squared_norm, weight_names
 
 _INT8_LEVELS = 127  # on either side of zero: symmetric, -128 is left out
-_HALVINGS = 40  # of the interval that the share to prune lies in
 _FARTHEST = 0.5  # on the way to the other network: beyond, a merge would be a child of that one
 
 
@@ -32,23 +31,22 @@ class Edited:
 
 
 def prune(parent: Tensors, change: float) -> Edited:
-    """The weights of the smallest magnitude set to zero, the same share of every tensor.
+    """Weights of small magnitude set to zero: those that are smallest beside their tensor's root mean square.
 
-    The share is the smallest that changes the network as much as asked. One weight of every tensor is always left.
+    So many that the network changes as much as asked, to within one weight. The largest of every tensor is always left.
     """
-    squares = {name: _smallest_first(parent[name]) for name in weight_names(parent)}
-    wanted = change**2 * sum(float(sums[-1]) for sums in squares.values())
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        reached = sum(float(sums[_pruned(middle, len(sums) - 1)]) for sums in squares.values())
-        low, high = (low, middle) if reached >= wanted else (middle, high)
-    tensors = _copied(parent)
-    for name in squares:
-        flat = tensors[name].reshape(-1)
-        flat[np.argsort(np.abs(flat), kind="stable")[: _pruned(high, flat.size)]] = 0.0
-    zeros = sum(int((tensors[name] == 0).sum()) for name in squares)
-    return Edited(tensors, {"sparsity": zeros / sum(tensors[name].size for name in squares)})
+    names, tensors = weight_names(parent), _copied(parent)
+    sizes = np.cumsum([0, *(parent[name].size for name in names)])
+    squares = np.concatenate([parent[name].ravel().astype(np.float64) ** 2 for name in names])
+    relative = np.concatenate([_beside_its_mean(parent[name]) for name in names])
+    order = np.argsort(relative, kind="stable")
+    sums = np.cumsum(squares[order])  # of what is gone after each
+    gone = order[: np.searchsorted(np.sqrt(sums / sums[-1]), change) + 1] if sums[-1] else order[:0]
+    gone = gone[np.isfinite(relative[gone])]
+    for name, begin, end in zip(names, sizes, sizes[1:], strict=False):
+        tensors[name].reshape(-1)[gone[(gone >= begin) & (gone < end)] - begin] = 0.0
+    zeros = sum(int((tensors[name] == 0).sum()) for name in names)
+    return Edited(tensors, {"sparsity": zeros / int(sizes[-1])})
 
 
 def add_noise(parent: Tensors, change: float, generator: np.random.Generator) -> Edited:
@@ -91,14 +89,13 @@ def merge(parent: Tensors, other: Tensors, change: float) -> Edited:
     return Edited(tensors, {"t": share})
 
 
-def _smallest_first(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sums [n + 1] of the squares of the smallest 0, 1, ... n elements."""
-    squares = np.sort(values.astype(np.float64).ravel() ** 2)
-    return np.concatenate([[0.0], np.cumsum(squares)])
-
-
-def _pruned(share: float, size: int) -> int:
-    return min(round(share * size), size - 1)
+def _beside_its_mean(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Magnitudes [n] over their root mean square; of the largest infinity."""
+    magnitudes = np.abs(values.ravel().astype(np.float64))
+    size = np.sqrt((magnitudes**2).mean())
+    relative = magnitudes / size if size else magnitudes
+    relative[np.argmax(relative)] = np.inf
+    return relative
 
 
 def _copied(tensors: Tensors) -> dict[str, NDArray[np.float32]]:

@@ -48,7 +48,7 @@ def fine_tune(
             last, agreement = _first_recovered(child, parent, kept[number], lesson, dataset)
             details["agreement"] = agreement
         change = relative_change(parent, last.tensors)
-        made.append(Derived(child, last.tensors, change, last.step, details, last.diverged_at, lesson.subset))
+        made.append(Derived(child, last.tensors, change, last.step, details, last.diverged_at))
     return made
 
 

@@ -7,11 +7,11 @@ from wembed.errors import UsageError
 from wembed.models import Dataset
 from wembed.zoo.builder.lineage.child import Child, Derivation
 from wembed.zoo.builder.manifest import Group
+from wembed.zoo.builder.manifest.parts import WITH_CHILDREN
 from wembed.zoo.builder.runs import plan_runs
 
 _FEWEST_CLASSES = 4  # that can be halved, or told by parity, and leave a task that is neither trivial nor the same
 _OF_CLASSES: tuple[Derivation, ...] = ("classes", "head")
-_WITH_CHILDREN: tuple[Derivation, ...] = ("data", "continued", "noise", "pruned")
 _MERGED_WITH: tuple[Derivation, ...] = ("data", "continued")  # the fine-tunes whose task is the parent's
 
 
@@ -46,7 +46,7 @@ def plan_children(group: Group, seed: int, dataset: Dataset) -> list[list[Child]
         ]
         for child in born:
             rounds[child.generation].append(child)
-        parents = [_Parent(child.name, child.name) for child in born if child.derivation in _WITH_CHILDREN]
+        parents = [_Parent(child.name, child.name) for child in born if child.derivation in WITH_CHILDREN]
     return [rounds[generation] for generation in sorted(rounds)]
 
 
@@ -59,12 +59,9 @@ def _born(group: Group, seed: int, parent: _Parent, derivation: Derivation, coun
     """One parent's children of one kind."""
     if derivation != "merged":
         return [Child(group, *parent, derivation, number, generation, seed) for number in range(count)]
-    counts = _counts(group)
-    tuned = [f"{parent.name}-{name}-{number}" for name in _MERGED_WITH for number in range(counts.get(name, 0))]
-    others = [tuned[number % len(tuned)] for number in range(count)]
-    return [
-        Child(group, *parent, derivation, number, generation + 1, seed, other) for number, other in enumerate(others)
-    ]
+    tuned = next(name for name in _MERGED_WITH if name in _counts(group))
+    other = Child(group, *parent, tuned, 0, generation, seed).name
+    return [Child(group, *parent, derivation, number, generation + 1, seed, other) for number in range(count)]
 
 
 def _check(group: Group, dataset: Dataset) -> None:
@@ -72,10 +69,8 @@ def _check(group: Group, dataset: Dataset) -> None:
     wanted = [name for name in _OF_CLASSES if name in counts]
     if wanted and (dataset.kind == "text" or dataset.classes < _FEWEST_CLASSES):
         found = "text" if dataset.kind == "text" else f"{dataset.classes} in {dataset.name}"
-        message = (
-            f"group {group.name}: children.{wanted[0]}: at least {_FEWEST_CLASSES} classes are needed, found {found}"
-        )
+        message = f"{wanted[0]}: at least {_FEWEST_CLASSES} classes are needed, found {found}"
         raise UsageError(message, f"set {' and '.join(f'children.{name}' for name in wanted)} of the group to 0")
     if "merged" in counts and not any(name in counts for name in _MERGED_WITH):
-        message = f"group {group.name}: children.merged: a run is merged with its fine-tunes, of which it has none"
+        message = "merged: a run is merged with its fine-tunes, of which it has none"
         raise UsageError(message, "set children.data or children.continued to 1 or more")

@@ -1,7 +1,5 @@
 """Group: runs of one architecture on one data set, with all that is said about them."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from wembed.models import Architecture
@@ -21,7 +19,7 @@ class Group(Part):
         hyperparameters: what they draw.
         twins: how many twins each has.
         children: how many children each has.
-        place: where it stands in its manifest, for people.
+        places: where its dataset, architecture and children stand in its manifest, for people.
     """
 
     dataset: str
@@ -32,7 +30,7 @@ class Group(Part):
     hyperparameters: Ranges = Ranges()
     twins: Twins = Twins()
     children: Children = Children()
-    place: Annotated[str, Field(exclude=True, repr=False)] = ""
+    places: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """BuildManifest: a manifest with everything said for every group, as the builder reads it."""
 
+import difflib
 import heapq
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from wembed.catalog.document import Document
+from wembed.errors import UsageError
 from wembed.models import DataFile
 from wembed.zoo.builder.manifest.group import Group
 from wembed.zoo.builder.manifest.parts import Part
@@ -40,7 +42,7 @@ class BuildManifest(Part):
         written = Written.model_validate(given)
         common = {name: getattr(written, name) for name in cls.model_fields}
         return common | {
-            "groups": tuple(resolve(written, _place_of(info.context))),
+            "groups": tuple(resolve(written, _places_in(info.context))),
             "data": _beside(written.data, info.context),
         }
 
@@ -51,11 +53,7 @@ class BuildManifest(Part):
 
     def file_of(self, dataset: str) -> DataFile | None:
         """The file of a group's data set, if the manifest names one; all variants of a data set have the same."""
-        while dataset not in self.data:
-            dataset, found, _ = dataset.rpartition("-")
-            if not found:
-                return None
-        return self.data[dataset]
+        return next((self.data[name] for name in _names_of(dataset) if name in self.data), None)
 
     @property
     def runs(self) -> int:
@@ -73,13 +71,22 @@ class BuildManifest(Part):
         return sum(group.checkpoints for group in self.groups)
 
     def with_files(self, files: Mapping[str, DataFile]) -> "BuildManifest":
-        """The same with other places for some data sets."""
+        """The same with other places for some of its data sets.
+
+        Raises:
+            UsageError: if no group is for one of them.
+        """
+        used = {name: None for group in self.groups for name in _names_of(group.dataset)}
+        for name in files.keys() - used.keys():
+            close = difflib.get_close_matches(name, used, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"its data sets are {', '.join(used)}"
+            raise UsageError(f"the manifest has no data set {name!r}", hint)
         return self.model_copy(update={"data": {**self.data, **files}})
 
     def scaled(self, runs: int) -> "BuildManifest":
         """The same with another number of runs in all, spread over the groups in proportion.
 
-        More runs are never fewer of any group: one after the other goes to the group that lacks most (Webster's method).
+        More runs are never fewer of any group: one after the other goes to the group that lacks most (Webster).
         """
         counts = [0] * len(self.groups)
         waiting = [(-float(group.runs), number) for number, group in enumerate(self.groups)]
@@ -94,14 +101,25 @@ class BuildManifest(Part):
         return self.model_copy(update={"groups": tuple(kept)})
 
 
-def _place_of(context: Any) -> Callable[[int], str]:  # Any: of whoever validates
-    """What tells where the group of a number stands, for people."""
+def _names_of(dataset: str) -> list[str]:
+    """A data set, and what it may be a variant of: mnist-14-parity, mnist-14, mnist."""
+    parts = dataset.split("-")
+    return ["-".join(parts[:end]) for end in range(len(parts), 0, -1)]
+
+
+def _places_in(context: Any) -> Callable[[int], dict[str, str]]:  # Any: of whoever validates
+    """What tells where the parts of the group of a number stand, for people."""
     document: Document | None = (context or {}).get("document")
 
-    def place(number: int) -> str:
-        return f"{document.path} line {document.line_of(('groups', number))}: groups.{number}" if document else ""
+    def places(number: int) -> dict[str, str]:
+        if document is None:
+            return {}
+        group = document.contents["groups"][number]
+        keys = {"dataset": "dataset", "architecture": "grid" if "grid" in group else "architecture"}
+        keys |= {"children": "children"}
+        return {name: document.where(("groups", number, key)) for name, key in keys.items()}
 
-    return place
+    return places
 
 
 def _beside(data: Mapping[str, DataFile], context: Any) -> dict[str, DataFile]:  # Any: of whoever validates

@@ -88,7 +88,7 @@ class Twins(Part):
     """How many further runs every run gets that share something with it.
 
     Args:
-        init: of the same configuration on the same data, from other initial weights.
+        init: of the same configuration on the same data, from other initial weights: the hardest stranger, and no kin.
         data: from the same initial weights, on another part of the data, with other wrong labels, in another order.
         order: from the same initial weights on the same data, in another order.
     """
@@ -107,7 +107,7 @@ class Children(Part):
     """How many networks of each kind are made from the last checkpoint of every run, and how far they go.
 
     Args:
-        data: fine-tuned on another part of the training set.
+        data: fine-tuned on another part of the training set, drawn by itself, with its true labels.
         classes: fine-tuned on half of the classes.
         head: fine-tuned with a new last layer for the data set's parity.
         continued: trained on with the run's own data.
@@ -150,9 +150,9 @@ class Children(Part):
         parents, born = 1, 0
         for _ in range(self.generations):
             born += parents * sum(self.counts.values())
-            parents *= sum(number for name, number in self.counts.items() if name in _WITH_CHILDREN)
+            parents *= sum(number for name, number in self.counts.items() if name in WITH_CHILDREN)
         return born
 
 
 _OF_ALL_CHILDREN = ("change", "steps", "generations")
-_WITH_CHILDREN = ("data", "continued", "noise", "pruned")
+WITH_CHILDREN = ("data", "continued", "noise", "pruned")

@@ -17,12 +17,12 @@ MOST_NETWORKS = 1_000_000  # of one manifest
 _VARIANTS = ("", "-parity", "-masked")  # of a data set with a file of its own, behind its name
 
 
-def resolve(written: Written, place_of: Callable[[int], str]) -> list[Group]:
+def resolve(written: Written, places_of: Callable[[int], dict[str, str]]) -> list[Group]:
     """The groups of a manifest, in its order.
 
     Args:
         written: the manifest.
-        place_of: tells people where the group of a number stands.
+        places_of: tells people where the parts of the group of a number stand.
 
     Raises:
         ValidationError: a group can't be, or contradicts another; it says at which place.
@@ -37,7 +37,7 @@ def resolve(written: Written, place_of: Callable[[int], str]) -> list[Group]:
         for group in _groups_of(written, given, place):
             if group.name in resolved:
                 raise refused(place, f"the group {group.name} stands there twice")
-            resolved[group.name] = group.model_copy(update={"place": place_of(number)})
+            resolved[group.name] = group.model_copy(update={"places": places_of(number)})
     networks = sum(group.networks for group in resolved.values())
     if networks > MOST_NETWORKS:
         raise refused(("groups",), f"at most {MOST_NETWORKS} networks are expected, found {networks}")
