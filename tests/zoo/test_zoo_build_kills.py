@@ -166,7 +166,7 @@ def test_twenty_kills_at_random_moments_change_nothing(name, tmp_path):
     size = ("--num-models", "40" if name == "mixed" else "8")
     begun = time.monotonic()
     finish(start(tmp_path / "undisturbed", name, *size))
-    longest = max(10.0, (time.monotonic() - begun) / 3)
+    longest = max(15.0, (time.monotonic() - begun) * 0.6)
     rows = kill_at_random(tmp_path / "zoo", name, 20, longest, 1, *size)
     finish(start(tmp_path / "zoo", name, *size))
     assert contents(tmp_path / "zoo") == contents(tmp_path / "undisturbed")
