@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -28,11 +27,21 @@ groups:
 """
 
 
-def start(zoo: Path, manifest: str, *more: str, **options) -> subprocess.Popen:
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def start(zoo: Path, manifest: str, *more: str, file_limit: int | None = None) -> subprocess.Popen:
+    """A build in a session of its own; no file that it writes may have more bytes than the limit."""
     wembed = str(Path(sys.executable).with_name("wembed"))
     command = [wembed, "zoo", "build", manifest, "--zoo", str(zoo), "--json", *more]
+    if file_limit:
+        command = [sys.executable, "-c", LIMITED.format(file_limit), *command]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, start_new_session=True, **pipes, **options)
+    return subprocess.Popen(command, start_new_session=True, **pipes)
 
 
 def finish(process: subprocess.Popen) -> str:
@@ -118,11 +127,8 @@ def test_two_builds_at_once_make_one_zoo(manifest, undisturbed, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_the_build_goes_on_when_there_is_room(manifest, undisturbed, tmp_path):
-    limit = 9_000  # bytes that a file may have: checkpoints of some kinds have more, and the catalog soon does
-    limited = start(
-        tmp_path / "zoo", manifest, "--jobs", "2",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )  # fmt: skip
+    # Checkpoints of some kinds have more bytes, and the catalog soon does.
+    limited = start(tmp_path / "zoo", manifest, "--jobs", "2", file_limit=9_000)
     error = json.loads(limited.communicate(timeout=300)[1])
     assert limited.returncode == 1
     assert re.search(r"cannot write|could not be written", error["error"])
