@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from wembed.catalog import CatalogRow, Zoo
+from wembed.catalog.manifest import load_manifest
 from wembed.zoo import verify
+from wembed.zoo.builder import BuildManifest, BuildOptions, build
 
 TINY = """
 name: tiny
@@ -92,8 +94,13 @@ def manifest(tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(manifest, tmp_path_factory) -> list[tuple[str, str, float | None]]:
     zoo = tmp_path_factory.mktemp("undisturbed") / "zoo"
-    finish(start(zoo, manifest, "--jobs", "1"))
+    build_here(zoo, manifest)
     return contents(zoo)
+
+
+def build_here(zoo: Path, manifest: str) -> None:
+    loaded = load_manifest(manifest, BuildManifest)
+    build(Zoo(zoo), BuildOptions(loaded, loaded.seed, 1))
 
 
 def kill_at_random(zoo: Path, manifest: str, kills: int, longest: float, seed: int, *more: str) -> list[int]:
@@ -114,7 +121,7 @@ def kill_at_random(zoo: Path, manifest: str, kills: int, longest: float, seed: i
 
 def test_a_killed_build_goes_on_to_the_same_zoo(manifest, undisturbed, tmp_path):
     rows = kill_at_random(tmp_path / "zoo", manifest, 2, 10.0, 0, "--jobs", "2")
-    finish(start(tmp_path / "zoo", manifest, "--jobs", "2"))
+    build_here(tmp_path / "zoo", manifest)
     assert contents(tmp_path / "zoo") == undisturbed, f"killed with {rows} rows"
     assert not list((tmp_path / "zoo" / "checkpoints").glob(".*"))
 
@@ -133,7 +140,7 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_when_there_is_room(manife
     assert limited.returncode == 1
     assert re.search(r"cannot write|could not be written", error["error"])
     check_what_is_left(tmp_path / "zoo")
-    finish(start(tmp_path / "zoo", manifest, "--jobs", "2"))
+    build_here(tmp_path / "zoo", manifest)
     assert contents(tmp_path / "zoo") == undisturbed
 
 

@@ -20,7 +20,7 @@ Member = Run | Child
 
 # Where the number of networks trained per second stops to grow on one core; what is trained one after the other is
 # cut so small that a killed build loses little.
-MOST_TOGETHER = {"mlp": 200, "cnn": 16}
+MOST_TOGETHER = {"mlp": 100, "cnn": 16}
 MOST_ALONE = 2
 
 _FORMAT = 2  # of a recipe: changes when the same recipe leads to other networks
