@@ -194,9 +194,7 @@ def finishes_after_kills(run, spawn, moments: list[int]) -> None:
 
 
 def test_a_killed_build_finishes_as_if_nothing_had_been(run, spawn, tiny):
-    finishes_after_kills(
-        run, spawn, [13, 46]
-    )  # at the first stack's journal; while the catalog is put in order
+    finishes_after_kills(run, spawn, [13, 46])  # at the first stack's journal; while the catalog is put in order
 
 
 @pytest.mark.slow
