@@ -110,17 +110,7 @@ class Zoo:
         Raises:
             WembedError: if it can't be written.
         """
-        path = self.root / CATALOG
-        temporary = path.with_name(f".{CATALOG}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+        write_whole(self.root / CATALOG, b"".join(row.to_json().encode() + b"\n" for row in rows))
 
     def put_in_order(self, ids: Sequence[str]) -> None:
         """Brings the rows of some ids, where they follow each other in another order, into the one that is given.
@@ -177,6 +167,25 @@ class Zoo:
                 return None
             hint = "mend or delete that line"
             raise WembedError(f"{self.root / CATALOG} line {number} is no catalog row: {error}", hint) from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file, whole or not at all; once this returns it survives a crash.
+
+    Raises:
+        WembedError: if it can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
 
 
 def absolute(path: Path) -> Path:

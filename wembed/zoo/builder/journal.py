@@ -6,12 +6,12 @@ them. So whatever has one is never trained again, and whatever has none leaves n
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wembed.catalog import CatalogRow, Zoo
+from wembed.catalog.zoo import write_whole
 from wembed.errors import WembedError
 
 FOLDER = "runs/build"
@@ -42,26 +42,7 @@ class Journal:
         """
         header = json.dumps({"stack": self.stack, "runs": self.runs, "recipe": self.recipe})
         lines = (header, *(row.to_json() for row in self.rows))
-        write_text(zoo.root / FOLDER / f"{self.stack}{_SUFFIX}", "".join(f"{line}\n" for line in lines))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all; once this returns it survives a crash.
-
-    Raises:
-        WembedError: if it can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+        write_whole(zoo.root / FOLDER / f"{self.stack}{_SUFFIX}", "".join(f"{line}\n" for line in lines).encode())
 
 
 def read_journals(zoo: Zoo) -> list[Journal]:

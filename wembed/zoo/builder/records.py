@@ -3,10 +3,10 @@
 import json
 
 from wembed.catalog import Zoo
-from wembed.catalog.zoo import absolute
+from wembed.catalog.zoo import absolute, write_whole
 from wembed.models import load_dataset
 from wembed.models.data.split import SPLIT_SEED
-from wembed.zoo.builder.journal import FOLDER, write_text
+from wembed.zoo.builder.journal import FOLDER
 from wembed.zoo.builder.lineage.child import PARITY
 from wembed.zoo.builder.manifest import BuildManifest
 
@@ -36,4 +36,4 @@ def record_data(zoo: Zoo, manifest: BuildManifest) -> None:
             "validation": len(data.validation_labels),
             "test": len(data.test_labels),
         }
-        write_text(zoo.root / DATA / f"{name}.json", json.dumps(record, indent=1) + "\n")
+        write_whole(zoo.root / DATA / f"{name}.json", (json.dumps(record, indent=1) + "\n").encode())
