@@ -5,7 +5,7 @@ every hidden channel without changing the function. The declared order of the st
 a written file is known and not inferred.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -101,6 +101,13 @@ class InMemory:
     def read(self, name: str) -> NDArray[np.generic]:
         """A copy of an array."""
         return self.arrays[name].copy()
+
+    def read_slice(self, name: str, index: Sequence[slice | NDArray[np.intp]]) -> NDArray[np.generic]:
+        """A copy of a part of an array."""
+        part = self.arrays[name]
+        for axis, wanted in enumerate(index):
+            part = part[(slice(None),) * axis + (wanted,)]
+        return part.copy()
 
 
 def random_plan(generator: np.random.Generator, kind: Literal["mlp", "cnn"]) -> Plan:

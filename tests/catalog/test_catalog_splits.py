@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wembed.catalog import SPLITS, CatalogRow, assign_splits, check_splits, families
+from wembed.errors import NotFoundError
 
 
 def rows_of(runs: int, snapshots: int = 3, **values) -> list[CatalogRow]:
@@ -68,3 +69,48 @@ def test_a_catalog_that_contradicts_itself_is_an_error():
         assign_splits(rows, 0)
     with pytest.raises(ValueError, match="run r stands on several sides"):
         check_splits(rows, {"a": "train", "b": "test"})
+
+
+def zoo_of(**counts: int) -> list[CatalogRow]:
+    """Rows of some architectures, a run each; underscores stand for hyphens."""
+    labels = [label.replace("_", "-") for label, count in counts.items() for _ in range(count)]
+    return [CatalogRow(id=f"x{i}", path="x", run=f"x{i}", architecture=label) for i, label in enumerate(labels)]
+
+
+def test_held_out_architectures_are_the_test_split_and_nothing_else():
+    rows = zoo_of(cnn_relu_8=10, cnn_gelu_16=10, mlp_relu_64x64=10, mlp_relu_8=200)
+    splits = assign_splits(rows, 0, "cnn-*, mlp-relu-64*")
+    assert {row.architecture for row in rows if splits[row.id] == "test"} == {
+        "cnn-relu-8",
+        "cnn-gelu-16",
+        "mlp-relu-64x64",
+    }
+    rest = Counter(splits[row.id] for row in rows if row.architecture == "mlp-relu-8")
+    assert set(rest) == {"train", "validation"}
+    assert rest["train"] / 200 == pytest.approx(0.8, abs=0.08)
+
+
+def test_what_is_trained_on_anyway_stays_where_it_is_when_architectures_are_held_out():
+    rows = zoo_of(cnn=10, mlp=200)
+    plain, held_out = assign_splits(rows, 4), assign_splits(rows, 4, "cnn")
+    assert all(held_out[row.id] == plain[row.id] for row in rows[10:] if plain[row.id] != "test")
+    assert assign_splits(rows, 4, "") == plain
+
+
+def test_relatives_of_held_out_networks_are_held_out():
+    rows = zoo_of(cnn=2, mlp=20)
+    child = CatalogRow(id="child", path="c", parent="x0", architecture="mlp")
+    assert assign_splits([*rows, child], 0, "cnn")["child"] == "test"
+
+
+def test_what_the_catalog_seals_stays_sealed_and_what_it_states_else_gives_way():
+    rows = [CatalogRow(id=side, path="x", architecture="cnn", split=side) for side in SPLITS]
+    assert set(assign_splits(rows, 0, "cnn").items()) == {
+        *((side, "test") for side in ("train", "validation", "test")), ("zero-shot", "zero-shot"),
+    }  # fmt: skip
+
+
+def test_a_pattern_that_nothing_matches_is_an_error():
+    with pytest.raises(NotFoundError, match="no architecture of the zoo matches 'CNN") as found:
+        assign_splits(zoo_of(cnn=2, mlp=2), 0, "mlp,CNN*")
+    assert found.value.hint == "known are cnn, mlp"

@@ -45,6 +45,24 @@ def test_reads_what_the_safetensors_library_writes(tmp_path, arrays):
         np.testing.assert_array_equal(checkpoint.read_stored(name), array)
 
 
+def test_a_slice_is_a_slice_of_the_values(valid, arrays):
+    checkpoint = open_checkpoint(valid)
+    found = checkpoint.read_slice("fc1.weight", [np.array([0, 2]), slice(1, 3)])
+    np.testing.assert_array_equal(found, arrays["fc1.weight"][[0, 2], 1:3])
+    assert checkpoint.read_slice("fc1.bias", [slice(1, None)]).dtype == np.float32
+    np.testing.assert_array_equal(checkpoint.read_slice("steps", []), arrays["steps"])
+
+
+def test_a_slice_is_refused_for_what_is_not_finite_in_it(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    values[2, 1] = np.inf
+    write_safetensors(tmp_path / "w.safetensors", {"w": ("F32", values)}, {})
+    checkpoint = open_checkpoint(tmp_path / "w.safetensors")
+    assert checkpoint.read_slice("w", [slice(0, 2), slice(None)]).shape == (2, 3)
+    with pytest.raises(CheckpointRefusedError, match=r"1 of 12 values are NaN or infinite, the first at \[2, 1\]"):
+        checkpoint.read_slice("w", [slice(2, 4), slice(None)])
+
+
 def test_misaligned_and_empty_tensors_are_read(craft):
     header = {
         "flag": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]},
@@ -54,6 +72,8 @@ def test_misaligned_and_empty_tensors_are_read(craft):
     checkpoint = open_checkpoint(craft(header, b"\1" + np.array([1, 2], "<f4").tobytes()))
     assert checkpoint.read("w").tolist() == [1, 2]
     assert checkpoint.read("w").flags.aligned
+    assert checkpoint.read_slice("w", [slice(1, 2)]).flags.aligned
+    assert checkpoint.read_slice("w", [slice(1, 2)]).tolist() == [2]
     assert checkpoint.read("none").shape == (0, 3)
     assert len(checkpoint.content_hash()) == 64
 

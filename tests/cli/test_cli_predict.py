@@ -34,9 +34,11 @@ def test_predict_gives_accuracies_with_intervals(run, zoo):
     assert result.code == 0
     rows = json.loads(result.out)
     assert [row["id"] for row in rows] == asked
+    assert any(row["in_domain"] for row in rows)
     for row in rows:
         assert row["target"] == "accuracy"
-        assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+        assert not row["in_domain"] or 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+        assert row["in_domain"] == (row["value"] is not None)
         assert row["split"] == "test"
         assert isinstance(row["in_domain"], bool)
 
@@ -95,7 +97,15 @@ def test_without_a_zoo_it_says_so(run, folder):
     assert run("predict", "a.safetensors").code == 3
 
 
-def test_another_structure_is_never_in_domain(run, zoo, write):
+def test_of_another_structure_nothing_is_predicted(run, zoo, write):
     write("other.safetensors")
-    (row,) = json.loads(run("predict", "other.safetensors", "--zoo", zoo.root, "--json").out)
-    assert row["in_domain"] is False
+    result = run("predict", "other.safetensors", *ids_of(zoo, "train")[:1], "--zoo", zoo.root, "--json")
+    other, own = json.loads(result.out)
+    assert [other[name] for name in ("value", "low", "high", "in_domain")] == [None, None, None, False]
+    assert own["value"] is not None
+    assert "note: no accuracy for 1 of 2, unlike what the predictor was fitted on: other.safetensors\n" in result.err
+    assert (
+        run("predict", "other.safetensors", "--format", "csv")
+        .out.splitlines()[1]
+        .startswith("other.safetensors,accuracy,,,,false,")
+    )

@@ -24,14 +24,15 @@ import atexit, sys
 atexit.register(lambda: print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr))
 """
 SLOW = """
-import sys, time, wembed.zoo.embed as embed
-whole = embed._vector
-def slow(encoder, checkpoint, spec):
-    if checkpoint.path.stem == "b":
+import sys, time, wembed.zoo.embed.chunks as chunks, wembed.zoo.embed.run as run
+chunks.CHUNK = chunks.Bounds(1, 1000)
+whole = run.make_vectors
+def slow(encoder, chunk):
+    if chunk[0].id == "b":
         print("slow", file=sys.stderr, flush=True)
         time.sleep(60)
-    return whole(encoder, checkpoint, spec)
-embed._vector = slow
+    return whole(encoder, chunk)
+run.make_vectors = slow
 """
 
 HELPS = [[], ["zoo"], *([name] for name in COMMANDS if name != "zoo"), *(["zoo", name] for name in ZOO_COMMANDS)]

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import signal
 import time
@@ -79,6 +80,60 @@ def test_an_interrupted_training_leaves_no_half_encoder_and_goes_on(spawn, run, 
     assert not (log.parent / "config.json").exists()
     assert run("train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS).code == 0
     assert (log.parent / "config.json").exists()
+
+
+def test_a_killed_training_goes_on_and_ends_as_one_that_was_not(spawn, run, made, zoo):
+    whole = shutil.copytree(made, zoo.parent / "whole")
+    command = ("--num-epochs", 25, "--patience", 25, *OPTIONS)
+    assert run("train", "--zoo", whole, *command).code == 0
+    folder = zoo / "encoders" / "gnn"
+    process = spawn("train", "--zoo", str(zoo), *map(str, command))
+    until = time.monotonic() + 60
+    while not ((folder / "log.jsonl").exists() and len(log_of(zoo)) > 1) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=60)
+    done = len(log_of(zoo))
+    assert 1 < done < 25
+    assert not (folder / "config.json").exists()
+    again = run("train", "--zoo", zoo, *command)
+    assert again.code == 0
+    assert re.search(rf"note: gnn goes on after epoch ({done}|{done + 1}) of a training that was stopped", again.err)
+    assert (folder / "model.safetensors").read_bytes() == (
+        whole / "encoders" / "gnn" / "model.safetensors"
+    ).read_bytes()
+    assert log_of(zoo) == log_of(whole)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", "log.jsonl"}
+
+
+def log_of(zoo):
+    """The epochs of a training without the times, which differ."""
+    lines = (zoo / "encoders" / "gnn" / "log.jsonl").read_text().splitlines()
+    times = ("seconds", "networks_per_second")
+    return [{name: value for name, value in json.loads(line).items() if name not in times} for line in lines]
+
+
+def test_a_learning_rate_that_is_too_large_is_one_clear_line(run, zoo):
+    result = run("train", "--zoo", zoo, "--learning-rate", 1e30, *OPTIONS)
+    assert result.code == 1
+    assert re.fullmatch(r"error: training stopped in epoch 1: the .* is (nan|inf)", result.err.splitlines()[0])
+    assert "try a smaller --learning-rate" in result.err
+
+
+def test_a_pna_is_trained_like_the_others(run, zoo):
+    command = ("train", "--zoo", zoo, "--model-type", "pna", "--objective", "kinship", "--num-epochs", 1, *OPTIONS)
+    result = run(*command, "--json")
+    assert result.code == 0
+    assert json.loads(result.out)[0]["encoder"] == "pna"
+    log = json.loads((zoo / "encoders" / "pna" / "log.jsonl").read_text())
+    assert log["accuracy"] is None
+    assert log["contrastive"] > 0
+
+
+def test_the_help_has_examples(run):
+    text = run("train", "--help").out
+    assert text.count("Example: wembed train") == 3
+    assert "--patience" in text
 
 
 @pytest.mark.parametrize("name", ["stats", "cosine", "hyperparameters", "gnn shuffled"])

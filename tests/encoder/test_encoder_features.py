@@ -2,46 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays as numpy_arrays
 from networks import InMemory, Plan, in_float64, random_weights, spec_of
 
 from wembed.encoder import load_encoder, pooled_stats, unit_rows
-from wembed.encoder.features import VECTOR_FEATURES, BlockFeatures, block_features, cosine_modes, quantiles
+from wembed.encoder.features import VECTOR_FEATURES, BlockFeatures, block_features, cosine_modes
 from wembed.graph import build_graph
 from wembed.symmetry import declare_spec
-
-numbers = numpy_arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
-
-
-@given(values=numbers, times=st.integers(2, 9), count=st.integers(1, 13))
-def test_quantiles_do_not_change_when_all_is_repeated(values, times, count):
-    np.testing.assert_array_equal(quantiles(np.repeat(values, times), count), quantiles(values, count))
-
-
-@given(values=numbers, seed=st.integers(0, 1000))
-def test_quantiles_do_not_depend_on_the_order(values, seed):
-    shuffled = np.random.default_rng(seed).permutation(values)
-    np.testing.assert_array_equal(quantiles(shuffled, 7), quantiles(values, 7))
-
-
-@given(values=numbers)
-def test_quantiles_are_values_in_rising_order(values):
-    found = quantiles(values, 7)
-    assert np.isin(found, values).all()
-    assert (np.diff(found) >= 0).all()
-
-
-@given(values=numbers, seed=st.integers(0, 1000))
-def test_symmetric_quantiles_ignore_signs(values, seed):
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], len(values))
-    one, other = (quantiles(part, 7, symmetric=True) for part in (values, signs * values))
-    np.testing.assert_array_equal(one, other)
-
-
-def test_quantiles_of_nothing_are_zero():
-    np.testing.assert_array_equal(quantiles(np.zeros(0), 5), np.zeros(5))
 
 
 def test_cosine_modes_are_orthogonal():
@@ -69,16 +35,6 @@ def test_profiles_are_zero_where_the_order_means_nothing():
     assert first.inputs.any() and not first.outputs.any()
     assert not middle.inputs.any() and not middle.outputs.any()
     assert last.outputs.any() and not last.inputs.any()
-
-
-def test_spectrum_is_that_of_the_weight():
-    plan = Plan(6, (), 4)
-    arrays = random_weights(plan, np.random.default_rng(0))
-    graph = build_graph(InMemory(in_float64(arrays)), spec_of(plan, arrays))
-    singular = np.linalg.svd(arrays["0.weight"].astype(np.float64), compute_uv=False)
-    found = block_features(graph, graph.blocks[0]).spectrum
-    np.testing.assert_allclose(found[:4], singular / np.linalg.norm(singular), rtol=1e-10)
-    assert not found[4:].any()
 
 
 def test_rows_become_unit_rows_and_zeros_stay():

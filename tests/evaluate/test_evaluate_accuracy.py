@@ -97,3 +97,15 @@ def test_too_few_runs_are_a_fact_and_not_the_end(few):
     taus = [row.value for row in found.results if (row.task, row.metric) == ("prediction", "tau")]
     assert taus
     assert set(taus) == {None}
+
+
+def test_the_main_encoder_is_compared_with_every_other_on_the_same_draws(value):
+    for other in ("stats", "hyperparameters"):
+        found = value("accuracy", f"fingerprint-{other}", "tau_difference")
+        shares = [value("prediction", name, "tau/tau_max").value for name in ("fingerprint", other)]
+        assert found.value == pytest.approx(shares[0] - shares[1])
+        low, high = (
+            value("accuracy", f"fingerprint-{other}", f"tau_difference_{end}").value for end in ("low", "high")
+        )
+        assert low < found.value < high
+        assert 0 <= value("accuracy", f"fingerprint-{other}", "tau_difference_above_0").value <= 1

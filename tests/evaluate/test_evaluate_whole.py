@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from wembed.encoder import Stats, save_encoder
+from wembed.encoder import Fingerprint, Stats, save_encoder
 from wembed.encoder.base import unit_rows
 from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate import evaluate, zoo_encoders
@@ -113,3 +113,13 @@ def test_an_empty_zoo_is_refused(changed):
     zoo = changed(lambda row: None)
     with pytest.raises(NotFoundError, match="holds nothing to evaluate on"):
         evaluate(zoo, zoo_encoders(zoo))
+
+
+def test_every_result_says_what_it_depends_on(evaluation, material):
+    assert {(row.seed, row.data) for row in evaluation.results} == {(0, material.hash)}
+    ids = {row.encoder: row.encoder_id for row in evaluation.results}
+    main, stats = Fingerprint().id, Stats().id
+    assert ids["fingerprint"] == ids["fingerprint (shuffled labels)"] == main
+    assert ids["fingerprint-stats"] == f"{main} {stats}"
+    assert ids["fingerprint-hyperparameters"] == f"{main} hyperparameters"
+    assert ids["naive"] == ids["hyperparameters"] == ""

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from wembed.zoo import (
     save_embeddings,
     verify,
 )
+from wembed.zoo.embed.chunks import Bounds
 
 
 class CountingEncoder:
@@ -73,7 +76,7 @@ def test_a_file_that_is_gone_or_changed_fails_alone(filled, encoder, table, writ
 
 
 def test_batches_are_written_as_they_fill(filled, encoder, table, monkeypatch):
-    monkeypatch.setattr("wembed.zoo.embed.BATCH", 2)
+    monkeypatch.setattr("wembed.zoo.embed.chunks.CHUNK", Bounds(2, 1000))
     written = []
     monkeypatch.setattr(table, "upsert", lambda vectors: written.append(len(vectors)))
     embed_zoo(filled, encoder, table)
@@ -81,6 +84,7 @@ def test_batches_are_written_as_they_fill(filled, encoder, table, monkeypatch):
 
 
 def test_an_interrupted_run_keeps_what_it_has_done(filled, encoder, table, monkeypatch):
+    monkeypatch.setattr("wembed.zoo.embed.chunks.CHUNK", Bounds(2, 1000))
     embed = encoder.embed
 
     def interrupted_at_c(items):
@@ -95,7 +99,7 @@ def test_an_interrupted_run_keeps_what_it_has_done(filled, encoder, table, monke
 
 
 def test_an_embedding_that_is_not_finite_is_refused(filled, encoder, table, monkeypatch):
-    monkeypatch.setattr(encoder, "embed", lambda items: np.full((1, 2), np.nan, np.float32))
+    monkeypatch.setattr(encoder, "embed", lambda items: np.full((len(items), 2), np.nan, np.float32))
     result = embed_zoo(filled, encoder, table)
     assert result.failures[0].error.message.endswith("its embedding by counting is not finite")
     assert len(result.failures) == 3
@@ -186,7 +190,7 @@ def test_an_unknown_encoder_lists_the_known_ones(zoo):
     (zoo.root / "encoders" / "mine" / "config.json").write_text("{}")
     with pytest.raises(NotFoundError, match="no encoder named nope") as caught:
         find_encoder("nope", zoo)
-    assert caught.value.hint == "known are fingerprint, stats, gnn, mine, or give a folder"
+    assert re.fullmatch("known are fingerprint, stats, gnn, (pretrained, )?mine, or give a folder", caught.value.hint)
 
 
 def test_an_encoder_is_found_by_name_in_the_zoo_and_as_a_folder(zoo):

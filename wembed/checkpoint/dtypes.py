@@ -52,7 +52,9 @@ def _from_half(stored: Array) -> Array:
 
 def _from_bfloat16(stored: Array) -> Array:
     """A bfloat16 is the upper half of a float32."""
-    return (stored.astype(np.uint32) << 16).view(np.float32)
+    bits = stored.astype(np.uint32)
+    bits <<= 16
+    return bits.view(np.float32)
 
 
 def _from_e5m2(stored: Array) -> Array:

@@ -29,11 +29,13 @@ class TensorInfo:
         name: its name, without the checkpoint's wrapper prefix.
         dtype: a safetensors dtype name, "F32" or "BF16" say.
         shape: the length of each axis; () for a scalar.
+        is_scaled: whether its elements are quantised numbers, which read as their product with scales.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    is_scaled: bool = False
 
     @property
     def size(self) -> int:
@@ -42,8 +44,8 @@ class TensorInfo:
 
     @property
     def is_floating(self) -> bool:
-        """Whether the elements are real floating-point numbers, of any width."""
-        return self.dtype in FLOATING
+        """Whether the elements read as real floating-point numbers, of any width."""
+        return self.dtype in FLOATING or self.is_scaled
 
 
 @dataclass(frozen=True)

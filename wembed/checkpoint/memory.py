@@ -24,5 +24,12 @@ def in_memory(
         path: what messages call it.
     """
     infos = {name: TensorInfo(name, _DTYPES[values.dtype], values.shape) for name, values in tensors.items()}
-    part = Part(infos, {}, lambda name: tensors[name].copy())
+    part = Part(infos, {}, lambda name: _sealed(tensors[name]))
     return Checkpoint(path, (), infos, dict(metadata or {}), {}, "", (), dict.fromkeys(infos, part))
+
+
+def _sealed(values: Array) -> Array:
+    """A view that cannot be written to, so that readers take copies."""
+    view = values.view()
+    view.flags.writeable = False
+    return view

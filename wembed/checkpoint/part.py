@@ -14,7 +14,7 @@ class Part:
     Args:
         tensors: by name, in the file's order.
         metadata: text that stands beside the weights.
-        read: gives the storage of a tensor, by name.
+        read: gives the storage of a tensor, by name; it may lie unaligned, and writing to it is not allowed.
         notices: what was unwrapped or left out on opening.
     """
 

@@ -6,11 +6,13 @@ is taken off: one network has one set of names, however it was saved.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import mmap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wembed.checkpoint.carriers import recognise_carrier
 from wembed.checkpoint.dtypes import STORAGE, Array, to_values
@@ -18,6 +20,7 @@ from wembed.checkpoint.header import Header, TensorInfo, read_header
 from wembed.checkpoint.layouts import Layout, find_layout
 from wembed.checkpoint.part import Part
 from wembed.checkpoint.pickles import read_pickle
+from wembed.checkpoint.scales import Scaling, find_scalings, scale_names
 from wembed.errors import CheckpointRefusedError
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -31,7 +34,7 @@ class Checkpoint:
     Args:
         path: what was opened.
         files: the data files.
-        tensors: what each tensor is, by name, in the file's order.
+        tensors: what each tensor is, by name, in the file's order; not the scales of those that are quantised.
         metadata: text beside the weights: safetensors metadata, or the scalars of a pickle.
         config: the config.json of the folder, else {}.
         prefix: what was taken off the front of every name; `prefix + name` is the name in the file.
@@ -46,6 +49,7 @@ class Checkpoint:
     prefix: str
     notices: tuple[str, ...]
     _owners: Mapping[str, Part] = field(repr=False)
+    _scalings: Mapping[str, Scaling] = field(default_factory=dict, repr=False)
 
     @property
     def parameters(self) -> int:
@@ -64,10 +68,42 @@ class Checkpoint:
             CheckpointRefusedError: if a floating-point tensor holds a NaN or an infinity.
         """
         info = self.tensors[name]
-        values = to_values(info.dtype, self.read_stored(name))
+        if name in self._scalings:
+            values = self._values(name, [slice(None)] * len(info.shape))
+        else:
+            values = to_values(info.dtype, self.read_stored(name))
         if info.is_floating:
             _check_finite(values, name, self.path)
         return values
+
+    def read_slice(self, name: str, index: Sequence[slice | NDArray[np.intp]]) -> Array:
+        """Gives the values of a part of a tensor; of a mapped file no more than that is read.
+
+        The array may be a view of the file and is not to be written to.
+
+        Args:
+            name: the tensor's name.
+            index: for each axis a slice, or the numbers of its indices.
+
+        Returns:
+            Of the dtype that `read` gives.
+
+        Raises:
+            CheckpointRefusedError: if a floating-point tensor holds a NaN or an infinity in that part.
+        """
+        values = self._values(name, index)
+        if self.tensors[name].is_floating and not np.isfinite(values).all():
+            self.read(name)  # says where in the whole tensor
+        return values
+
+    def _values(self, name: str, index: Sequence[slice | NDArray[np.intp]]) -> Array:
+        stored = self._raw(name)
+        stored = stored[tuple(part if isinstance(part, slice) else slice(None) for part in index)]
+        for axis, part in enumerate(index):
+            if not isinstance(part, slice):
+                stored = stored.take(part, axis)
+        values = to_values(self.tensors[name].dtype, stored if stored.flags.aligned else stored.copy())
+        return self._scaled(name, values, index) if name in self._scalings else values
 
     def read_stored(self, name: str) -> Array:
         """Gives a tensor's elements as they lie in the file, whether finite or not.
@@ -76,9 +112,23 @@ class Checkpoint:
             Shape as in `tensors[name]`; BF16 as uint16, 8-bit floats as uint8, else the native dtype.
 
         Raises:
-            CheckpointRefusedError: if the file has become shorter since it was opened.
+            CheckpointRefusedError: if the file has become shorter since it was opened, or if the elements mean nothing
+                without scales, so that a copy of them would be another network.
         """
+        if name in self._scalings:
+            found = f"tensor {name!r} is {self.tensors[name].dtype} with scales, which is read and not written"
+            raise CheckpointRefusedError(f"{self.path}: {found}", hint="save its weights as floats first")
+        stored = self._raw(name)
+        return stored if stored.flags.aligned and stored.flags.writeable else stored.copy()
+
+    def _raw(self, name: str) -> Array:
         return self._owners[name].read(self.prefix + name)
+
+    def _scaled(self, name: str, values: Array, index: Sequence[slice | NDArray[np.intp]]) -> Array:
+        scaling, owner = self._scalings[name], self._owners[self._scalings[name].name]
+        dtype = owner.tensors[self.prefix + scaling.name].dtype
+        along = [np.arange(size)[part] for size, part in zip(self.tensors[name].shape, index, strict=True)]
+        return scaling.scaled(values, to_values(dtype, self._raw(scaling.name).copy()), tuple(along))
 
     def content_hash(self) -> str:
         """Gives the sha256 of the weights: names, dtypes, shapes and bytes.
@@ -86,10 +136,10 @@ class Checkpoint:
         It does not depend on the order of the tensors, metadata, sharding, file format or wrapper prefix.
         """
         digest = hashlib.sha256()
-        for name in sorted(self.tensors):
-            info = self.tensors[name]
+        for name in sorted(self._owners):  # the scales of quantised tensors too
+            info = self._owners[name].tensors[self.prefix + name]
             digest.update(json.dumps([name, info.dtype, info.shape]).encode())
-            digest.update(np.ascontiguousarray(self.read_stored(name)).reshape(-1).view(np.uint8).data)
+            digest.update(np.ascontiguousarray(self._raw(name)).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def file_hash(self) -> str:
@@ -121,11 +171,23 @@ def open_checkpoint(path: Path) -> Checkpoint:
     metadata = {key: text for part in reversed(parts.values()) for key, text in part.metadata.items()}
     prefix = "" if DESCRIPTION_KEY in metadata else _wrapper_prefix(list(owners))  # a described network has its own
     tensors = {name.removeprefix(prefix): _renamed(part.tensors[name], prefix) for name, part in owners.items()}
+    scalings = find_scalings(tensors)
+    left_out = scale_names(scalings, tensors)
+    tensors = {
+        name: replace(info, is_scaled=name in scalings) for name, info in tensors.items() if name not in left_out
+    }
     if not any(info.is_floating and info.size for info in tensors.values()):
         raise CheckpointRefusedError(f"{path}: holds no floating-point tensors, found {len(tensors)} of other kinds")
     notices = [notice for part in parts.values() for notice in part.notices]
     if prefix:
-        notices.append(f"prefix {prefix!r} stripped from {len(tensors)} names")
+        notices.append(f"prefix {prefix!r} stripped from {len(owners)} names")
+    if scalings:
+        is_one = len(scalings) == 1
+        notices.append(
+            "1 quantised tensor read times its scales"
+            if is_one
+            else f"{len(scalings)} quantised tensors read times their scales"
+        )
     return Checkpoint(
         path=path,
         files=layout.files,
@@ -135,6 +197,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         prefix=prefix,
         notices=tuple(dict.fromkeys(notices)),
         _owners={name.removeprefix(prefix): part for name, part in owners.items()},
+        _scalings=scalings,
     )
 
 
@@ -152,13 +215,15 @@ def _map_tensor(file: Path, header: Header, name: str) -> Array:
     storage = STORAGE[info.dtype]
     if not info.size:
         return np.empty(info.shape, storage)
-    length = info.size * storage.itemsize
+    begin = header.offsets[name]
+    page = begin % mmap.ALLOCATIONGRANULARITY
     try:
-        mapped = np.memmap(file, np.uint8, mode="c", offset=header.offsets[name], shape=(length,))
+        with file.open("rb") as stream:
+            length = info.size * storage.itemsize + page
+            mapped = mmap.mmap(stream.fileno(), length, access=mmap.ACCESS_COPY, offset=begin - page)
     except (ValueError, OSError) as error:
         raise CheckpointRefusedError(f"{file}: tensor {name!r} cannot be read, the file has changed") from error
-    stored = mapped.view(np.ndarray).view(storage).reshape(info.shape)
-    return stored if stored.flags.aligned else stored.copy()
+    return np.frombuffer(mapped, storage, info.size, page).reshape(info.shape)
 
 
 def _join(parts: Mapping[Path, Part], layout: Layout, path: Path) -> dict[str, Part]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "target", "value", "low", "high", "in_domain", "split", "encoder")
 TARGET = "accuracy"
 FITTED_ON = ("train", "validation")
+NAMED = 3  # of the networks that nothing is predicted of
 
 
 def predict(
@@ -37,8 +38,8 @@ def predict(
     """Predict the accuracy of checkpoints from their weights, as the zoo's training runs teach it.
 
     The interval holds the true accuracy of nine in ten networks of the zoo's kind. in_domain says whether one is of
-    that kind: of a structure that was trained on, and near by its vector. split says whether it is one of the zoo's
-    own, of which train and validation are no evidence.
+    that kind: of a structure that was trained on, and near by its vector; where it is not, nothing is predicted. split
+    says whether it is one of the zoo's own, of which train and validation are no evidence.
 
     Example: wembed predict model.safetensors
     """
@@ -49,6 +50,10 @@ def predict(
     given = session.embed(checkpoints, spec)
     rows = _predicted(session, given.done, seed) if given.done else []
     output.rows(rows, COLUMNS)
+    withheld = [str(row["id"]) for row in rows if not row["in_domain"]]
+    if withheld:
+        names = ", ".join([*withheld[:NAMED], *(["..."] if len(withheld) > NAMED else [])])
+        output.note(f"no accuracy for {len(withheld)} of {len(rows)}, unlike what the predictor was fitted on: {names}")
     known = sum(row["split"] in FITTED_ON for row in rows)
     if known:
         output.note(f"{known} of {len(rows)} are among the checkpoints that the predictor was fitted on, no evidence")
@@ -61,7 +66,14 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> li
 
     from wembed.catalog import assign_splits
     from wembed.evaluate.trained import split_seed_of, trainings_of
-    from wembed.prediction import check_accuracies, fit_on_rows, known_split, learned_part
+    from wembed.prediction import (
+        check_accuracies,
+        fit_on_rows,
+        fitted_structures,
+        known_split,
+        learned_part,
+        withhold,
+    )
 
     zoo = session.zoo
     if zoo is None:
@@ -73,13 +85,13 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> li
     learned = learned_part(session.encoder, np.array(list(vectors.values())))
     predictor = fit_on_rows(rows, dict(zip(vectors, learned, strict=True)), split_seed, seed)
     wanted = {entry.id: entry.vector for entry in given if entry.vector is not None}
-    found = predictor.predict(learned_part(session.encoder, np.array(list(wanted.values()))))
+    wanted_vectors = np.array(list(wanted.values()))
+    structures = fitted_structures(rows, vectors, split_seed)
+    is_fitted = np.array([entry.structure in structures for entry in given if entry.vector is not None])
+    found = withhold(predictor.predict(learned_part(session.encoder, wanted_vectors)), is_fitted)
     splits = assign_splits(rows, split_seed)
     sides = [known_split(vector, rows, vectors, splits) for vector in wanted.values()]
-    structures = {row.structure for row in rows if splits[row.id] == "train"}
-    known = [entry.structure in structures for entry in given if entry.vector is not None]
-    in_domain = (found.in_domain & np.array(known)).tolist()
-    columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), in_domain, sides)
+    columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), found.in_domain.tolist(), sides)
     return [
         dict(zip(COLUMNS, (name, TARGET, *values, session.name), strict=True))
         for name, *values in zip(wanted, *columns, strict=True)

@@ -18,8 +18,11 @@ COLUMNS = ("encoder", "model_type", "runs", "checkpoints", "epochs", "best_epoch
 
 def train(
     model_type: Annotated[
-        Literal["gnn", "mlp", "pca-mlp"],
-        typer.Option("--model-type", help="gnn knows every structure, the study's other two one only."),
+        Literal["gnn", "pna", "mlp", "pca-mlp"],
+        typer.Option(
+            "--model-type",
+            help="gnn and pna, which has a message for every weight, know every structure; the others one only.",
+        ),
     ] = "gnn",
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="What to call it in the zoo; default: the model type.")
@@ -29,8 +32,19 @@ def train(
     message_passing_steps: Annotated[
         int, typer.Option("--message-passing-steps", min=1, help="Sweeps, each forward and back.")
     ] = 2,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Runs per step.")] = 64,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Pairs of networks per step.")] = 64,
     num_epochs: Annotated[int, typer.Option("--num-epochs", min=1, help="At most; it stops early.")] = 30,
+    patience: Annotated[
+        int, typer.Option("--patience", min=1, help="Epochs without a smaller validation loss before it stops.")
+    ] = 15,
+    objective: Annotated[
+        Literal["both", "kinship", "accuracy"],
+        typer.Option(
+            "--objective",
+            help="kinship: for search and lineage, where accuracies are not known or do not matter; "
+            "accuracy: for predictions only; both: for all of it.",
+        ),
+    ] = "both",
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-8, help="At its peak.")] = 2e-3,
     temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrastive loss.")] = 0.1,
     seed: options.Seed = 0,
@@ -41,15 +55,20 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train an encoder on the runs of the zoo: views of one run together, others apart, accuracies read off.
+    """Train an encoder on the runs of the zoo: relatives together, strangers and twins apart, accuracies read off.
 
-    A quarter of the runs, drawn by --seed, is never looked at; `wembed evaluate` measures on it.
+    A quarter of the runs, drawn by --seed, is never looked at; `wembed evaluate` measures on it. Stopped anywhere, the
+    same command goes on from the last whole epoch; every epoch is a line of log.jsonl in the encoder's folder.
 
-    Example: wembed train --model-type gnn --num-epochs 30
+    Example: wembed train --num-epochs 100 --patience 20
+
+    Example: wembed train --objective kinship --name lineage
+
+    Example: wembed train --model-type pna
     """
     from wembed.catalog import Zoo
     from wembed.device import resolve_device
-    from wembed.training import TrainOptions, select_data
+    from wembed.training import TrainOptions, epochs_before, select_data
     from wembed.training import train as train_encoder
     from wembed.zoo import open_items
 
@@ -61,20 +80,21 @@ def train(
     opened = Zoo.open(zoo)
     chosen = TrainOptions(
         model_type, hidden_dim, global_dim, message_passing_steps, batch_size, num_epochs, learning_rate,
-        temperature=temperature, seed=seed, device=on,
+        temperature=temperature, patience=patience, objective=objective, seed=seed, device=on,
     )  # fmt: skip
     data = select_data(opened.rows(), chosen)
     if data.structure:
         output.note(f"{model_type} knows one structure only, {data.structure}: the one that most training runs have")
     folder = opened.root / "encoders" / folder_name
-    with output.progress("training") as progress:  # first over the networks that are read, then over epochs
-
-        def tell(epoch: "Epoch") -> None:
-            progress(epoch.epoch, num_epochs)
-
-        done = train_encoder(data, lambda rows: open_items(opened, rows), chosen, folder, progress, tell)
+    if before := epochs_before(folder, data, chosen):
+        output.note(f"{folder.name} goes on after epoch {before} of a training that was stopped")
+    with output.progress("training") as progress:  # first over the networks that are read, then over those of epochs
+        done = train_encoder(data, lambda rows: open_items(opened, rows), chosen, folder, progress)
     if not done.history:
         output.note(f"{folder.name} is there already, trained with these options on these runs")
+    output.notices(folder.name, done.notices)
+    if done.stopped:
+        output.warn(done.stopped)
     output.rows([_row(done, model_type)], COLUMNS)
     output.next_command("evaluate", zoo=zoo)
 

@@ -1,9 +1,11 @@
 """Weight graphs of one structure as tensors: what the learned encoders run on.
 
+Weights of small networks are stacked; those of a large one are read from its file piece by piece, as often as needed.
+
 Legend: B networks of one structure, N nodes, T targets, S sources, K taps, F features.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,15 +13,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wembed.encoder.features import BlockFeatures, block_features
-from wembed.encoder.neurons import NEURON_FEATURES, neuron_features
-from wembed.graph import Group, WeightGraph
+from wembed.encoder.features import BlockFeatures, Energy, Weight
+from wembed.encoder.fingerprint import FingerprintConfig, token_features, token_mean, tokens_of
+from wembed.encoder.neurons import NEURON_FEATURES
+from wembed.encoder.reading import Reading, is_large
+from wembed.graph import Group, HeadLink, WeightGraph
 
-FLAGS = 2  # of a group
+FLAGS = 3  # of a group
 _PLACES = 4  # frequencies that tell ordered nodes apart
-NODE_FEATURES = 7 + 2 * _PLACES
-BLOCK_FEATURES = sum(BlockFeatures.lengths())
+NODE_FEATURES = 8 + 2 * _PLACES
+BLOCK_FEATURES = sum(BlockFeatures.lengths()) + 1
 SIGNATURE = NEURON_FEATURES
+TOKENS = token_features(FingerprintConfig())
+
+_PIECE = 1 << 17  # entries that are worked on at once: they stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the weights of B networks, [B, t, s, K], at these targets and sources."""
+
+    targets: slice
+    sources: slice
+    weight: Tensor
 
 
 @dataclass(frozen=True)
@@ -30,15 +46,40 @@ class Link:
         source: group name.
         target: group name.
         taps: the grid of the taps, () for a plain matrix.
-        weight: canonical, [B, T, S, K].
         bias: [B, T].
+        size: root mean square of the weight, [B].
+        stored: canonical weight, [B, T, S, K]; None where it is read when needed.
+        opened: where it is read then.
     """
 
     source: str
     target: str
     taps: tuple[int, ...]
-    weight: Tensor
     bias: Tensor
+    size: Tensor
+    stored: Tensor | None
+    opened: Weight | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        """All of the canonical weight, [B, T, S, K]."""
+        if self.stored is not None:
+            return self.stored
+        assert self.opened is not None  # one of both is there
+        return torch.from_numpy(self.opened.whole())[None].to(self.bias.device)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The canonical weight in parts that fit the memory."""
+        if self.stored is not None:
+            yield Piece(slice(0, self.stored.shape[1]), slice(0, self.stored.shape[2]), self.stored)
+            return
+        assert self.opened is not None  # one of both is there
+        for tile in self.opened:
+            rows = max(1, _PIECE // max(1, tile.weight[0].size))
+            for start in range(0, len(tile.weight), rows):
+                part = np.ascontiguousarray(tile.weight[start : start + rows])
+                targets = slice(tile.targets.start + start, tile.targets.start + start + len(part))
+                yield Piece(targets, tile.sources, torch.from_numpy(part)[None].to(self.bias.device))
 
 
 @dataclass(frozen=True)
@@ -52,6 +93,7 @@ class Nodes:
         shift: [B, N], zeros where none does.
         signed: whether their signs are open.
         ordered: whether their places mean something.
+        depth: of the blocks that read or write them, 0 to 1.
         activation: what they do with what they read.
     """
 
@@ -61,12 +103,13 @@ class Nodes:
     shift: Tensor
     signed: bool
     ordered: bool
+    depth: float
     activation: str
 
     @property
     def flags(self) -> list[float]:
         """What kind of group it is, as features [FLAGS]."""
-        return [float(self.ordered), float(self.signed)]
+        return [float(self.ordered), float(self.signed), self.depth]
 
 
 @dataclass(frozen=True)
@@ -75,14 +118,18 @@ class Batch:
 
     Args:
         links: blocks in data-flow order.
+        heads: groups that share heads.
         nodes: by group name.
         blocks: features of the blocks, [B, blocks, BLOCK_FEATURES].
-        signature: of the neurons beside ordered axes, summed over blocks, [B, SIGNATURE].
+        tokens: the fingerprint's tokens, [B, TOKENS].
+        signature: of the neurons beside ordered axes, [B, SIGNATURE].
     """
 
     links: tuple[Link, ...]
+    heads: tuple[HeadLink, ...]
     nodes: dict[str, Nodes]
     blocks: Tensor
+    tokens: Tensor
     signature: Tensor
 
     def to(self, device: torch.device) -> "Batch":
@@ -94,7 +141,15 @@ class Batch:
         return self._mapped(lambda values: values[index])
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        links = tuple(replace(link, weight=change(link.weight), bias=change(link.bias)) for link in self.links)
+        links = tuple(
+            replace(
+                link,
+                bias=change(link.bias),
+                size=change(link.size),
+                stored=None if link.stored is None else change(link.stored),
+            )
+            for link in self.links
+        )
         nodes = {
             name: replace(
                 group,
@@ -105,7 +160,7 @@ class Batch:
             )
             for name, group in self.nodes.items()
         }
-        return Batch(links, nodes, change(self.blocks), change(self.signature))
+        return Batch(links, self.heads, nodes, change(self.blocks), change(self.tokens), change(self.signature))
 
 
 def structure_of(graph: WeightGraph) -> object:
@@ -115,47 +170,73 @@ def structure_of(graph: WeightGraph) -> object:
 
 
 def batched(graphs: Sequence[WeightGraph]) -> Batch:
-    """Graphs of one structure as tensors."""
+    """Graphs of one structure as tensors; the weights of a single large one stay in its file."""
     first = graphs[0]
+    readings = [Reading.of(graph) for graph in graphs]
+    is_streamed = len(graphs) == 1 and is_large(first)
     links = []
     for index, block in enumerate(first.blocks):
-        weight = np.stack([graph.blocks[index].weight() for graph in graphs])
+        opened = readings[0].weights[block.name]
+        stored = None if is_streamed else torch.from_numpy(np.stack([r.weights[block.name].whole() for r in readings]))
         bias = np.stack([graph.blocks[index].bias for graph in graphs])
-        links.append(Link(block.source, block.target, block.taps, _tensor(weight), _tensor(bias)))
-    features = [[block_features(graph, block).concatenated() for block in graph.blocks] for graph in graphs]
-    signature = [np.sum([neuron_features(graph, block) for block in graph.blocks], 0) for graph in graphs]
-    nodes = {name: _nodes([graph.groups[name] for graph in graphs]) for name in first.groups}
-    return Batch(tuple(links), nodes, _tensor(np.array(features)), _tensor(np.array(signature)))
+        size = np.sqrt([reading.energies[block.name].mean for reading in readings])
+        ends = (block.source, block.target, block.taps)
+        links.append(Link(*ends, _tensor(bias), _tensor(size), stored, opened if is_streamed else None))
+    features = [
+        [[*reading.features[block.name].concatenated(), block.depth] for block in first.blocks] for reading in readings
+    ]
+    tokens = [
+        token_mean(tokens_of(graph, reading.features), FingerprintConfig())
+        for graph, reading in zip(graphs, readings, strict=True)
+    ]
+    nodes = {name: _nodes(name, graphs, readings) for name in first.groups}
+    stacked = (np.array(features), np.array(tokens), np.array([reading.signature for reading in readings]))
+    return Batch(tuple(links), first.links, nodes, *map(_tensor, stacked))
 
 
-def _nodes(groups: Sequence[Group]) -> Nodes:
+def _nodes(name: str, graphs: Sequence[WeightGraph], readings: Sequence[Reading]) -> Nodes:
     """One group of B networks."""
+    groups = [graph.groups[name] for graph in graphs]
     first = groups[0]
-    own = torch.stack([_node_vectors(group) for group in groups])  # [B, N, 7]
+    own = [_node_vectors(group) for group in groups]  # [N, 7] each
+    sizes = [_sizes(name, graph, reading.energies) for graph, reading in zip(graphs, readings, strict=True)]
     places = _places(first).expand(len(groups), -1, -1)
 
     def vector(role: str, default: float) -> Tensor:
         return _tensor(np.stack([group.vectors.get(role, np.full(group.size, default)) for group in groups]))
 
+    depths = [block.depth for block in graphs[0].blocks if name in (block.source, block.target)]
     return Nodes(
-        features=torch.cat([own, places], -1),
+        features=torch.cat([_tensor(np.stack(sizes))[..., None], _tensor(np.stack(own)), places], -1),
         bias=vector("bias", 0.0).asinh(),
         gain=vector("gain", 1.0),
         shift=vector("shift", 0.0),
         signed=first.signed,
         ordered=first.ordered,
+        depth=float(np.mean(depths)) if depths else 0.5,
         activation=first.activation,
     )
 
 
-def _node_vectors(group: Group) -> Tensor:
+def _sizes(name: str, graph: WeightGraph, energies: Mapping[str, Energy]) -> NDArray[np.float64]:
+    """The norms of the nodes' weights relative to those of all their blocks, summed over blocks, [N]."""
+    total = np.zeros(graph.groups[name].size)
+    for block in graph.blocks:
+        energy = energies[block.name]
+        for end, squares in ((block.target, energy.rows), (block.source, energy.columns)):
+            if end == name:
+                total += np.sqrt(squares / (energy.mean or 1.0))
+    return total
+
+
+def _node_vectors(group: Group) -> NDArray[np.float64]:
     """Even features of the nodes' own vectors, and the vectors themselves where signs are fixed, [N, 7]."""
     zeros = np.zeros(group.size)
     bias, gain, shift = (np.arcsinh(group.vectors.get(role, zeros)) for role in ("bias", "gain", "shift"))
     slope, other = (np.arcsinh(group.vectors.get(role, zeros)) for role in ("slope", "vector"))
     plain = 0.0 if group.signed else 1.0
     columns = [np.abs(bias), np.abs(gain), np.abs(shift), slope, plain * other, plain * bias, plain * shift]
-    return _tensor(np.stack(columns, 1))
+    return np.stack(columns, 1)
 
 
 def _places(group: Group) -> Tensor:

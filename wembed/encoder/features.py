@@ -1,30 +1,32 @@
-"""What a block says about itself, whatever the order of its neurons: quantiles, spectrum, profiles.
+"""What a block says about itself, whatever the order of its neurons: quantiles and profiles.
 
 All features are functions of V = fan_in W, seen as an operator between channel averages: duplicating channels without
-changing the function repeats V's entries and changes none of them. Hence quantiles without interpolation, population
-moments, and singular values as shares of the Hilbert-Schmidt norm. Where a side is known only up to signs, entries
-stand beside their negatives.
+changing the function repeats V's entries and changes none of them. Hence quantiles without interpolation, and
+population moments. Where a side is known only up to signs, entries stand beside their negatives. All of it comes from
+two readings of the weight, piece by piece.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.graph import Block, Group, WeightGraph
+from wembed.encoder.quantiles import quantiles, quantiles_of
+from wembed.graph import Block, Group, Tile, WeightGraph
 
 Vector = NDArray[np.float64]
 
-FEATURE_VERSION = 2  # to be raised with every change of what is computed here
+FEATURE_VERSION = 3  # to be raised with every change of what is computed here
 
 VECTOR_FEATURES = 8
 
 _WEIGHT_LEVELS = 13
 _NORM_LEVELS = 7
-_SINGULAR_VALUES = 12
 _PROFILE_MODES = 6
 _TAP_MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
-_TINY = 1e-12
+_LARGEST_KEPT = 1 << 22  # entries of a weight
 _SMALL_BIAS = 0.3  # of the size of its parts: what is left of a bias below that is mostly rounding error
 
 
@@ -37,7 +39,6 @@ class BlockFeatures:
         weights: quantiles of V over its root mean square.
         rows: quantiles of the targets' norms, relative to their mean square.
         columns: the same for the sources.
-        spectrum: the largest singular values, as shares of the root of the sum of their squares.
         bias: quantiles of the bias over the same.
         inputs: cosine modes of the sources' norms along an ordered source axis, else 0.
         outputs: cosine modes of the targets' norms and of the bias along an ordered target axis, else 0.
@@ -48,7 +49,6 @@ class BlockFeatures:
     weights: Vector
     rows: Vector
     columns: Vector
-    spectrum: Vector
     bias: Vector
     inputs: Vector
     outputs: Vector
@@ -58,7 +58,7 @@ class BlockFeatures:
     def lengths() -> tuple[int, ...]:
         """The length of each vector, in order."""
         modes = _PROFILE_MODES
-        levels = (2, _WEIGHT_LEVELS, _NORM_LEVELS, _NORM_LEVELS, _SINGULAR_VALUES, _NORM_LEVELS)
+        levels = (2, _WEIGHT_LEVELS, _NORM_LEVELS, _NORM_LEVELS, _NORM_LEVELS)
         return (*levels, modes, 2 * modes, len(_TAP_MODES))
 
     def concatenated(self) -> Vector:
@@ -66,28 +66,91 @@ class BlockFeatures:
         return np.concatenate([getattr(self, part.name) for part in fields(self)])
 
 
+class Weight:
+    """A block's canonical weight in float32, in pieces: kept while it is small, else read anew each time.
+
+    Args:
+        block: whose.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._is_kept = block.entries <= _LARGEST_KEPT
+        self._kept: tuple[Tile, ...] = ()
+
+    def __iter__(self) -> Iterator[Tile]:
+        if self._is_kept and not self._kept:
+            self._kept = tuple(self._block.tiles())
+        return iter(self._kept) if self._is_kept else self._block.tiles()
+
+    def let_go(self) -> None:
+        """Keep nothing from now on: it is read anew each time."""
+        self._is_kept, self._kept = False, ()
+
+    def whole(self) -> NDArray[np.float32]:
+        """All of it, [T, S, taps]."""
+        pieces = list(self)
+        if len(pieces) == 1:
+            return pieces[0].weight
+        shape = (max(p.targets.stop for p in pieces), max(p.sources.stop for p in pieces), pieces[0].weight.shape[2])
+        weight = np.empty(shape, dtype=np.float32)
+        for piece in pieces:
+            weight[piece.targets, piece.sources] = piece.weight
+        return weight
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Means of the squares of a weight: over all of it, and by target [T], source [S] and tap [K]."""
+
+    mean: float
+    rows: Vector
+    columns: Vector
+    taps: Vector
+
+    @classmethod
+    def of(cls, graph: WeightGraph, block: Block, weight: Weight) -> "Energy":
+        """Of a block whose weight was opened."""
+        targets, sources = graph.groups[block.target].size, graph.groups[block.source].size
+        taps = math.prod(block.taps)
+        rows, columns = np.zeros(targets), np.zeros((sources, taps))
+        for tile in weight:
+            squares = np.square(tile.weight.reshape(len(tile.weight), -1))
+            rows[tile.targets] += squares.sum(1)
+            columns[tile.sources] += (np.ones(len(squares), np.float32) @ squares).reshape(-1, taps)
+        total = float(rows.sum())
+        mean = total / (targets * sources * taps)
+        return cls(
+            mean, rows / (sources * taps), columns.sum(1) / (targets * taps), columns.sum(0) / (targets * sources)
+        )
+
+
 def block_features(graph: WeightGraph, block: Block) -> BlockFeatures:
-    """The features of a block of a graph; its weight is read once."""
+    """The features of a block of a graph."""
+    weight = Weight(block)
+    return features_of(graph, block, weight, Energy.of(graph, block, weight))
+
+
+def features_of(graph: WeightGraph, block: Block, weight: Weight, energy: Energy) -> BlockFeatures:
+    """The same of a block whose weight was opened and measured."""
     source, target = graph.groups[block.source], graph.groups[block.target]
-    weight = block.weight()  # [T, S, taps]
-    fan_in = weight.shape[1] * weight.shape[2]
-    rms = float(np.sqrt(np.mean(np.square(weight))))
-    unit = weight / (rms or 1.0)
-    energy = np.square(unit)
-    rows, columns = np.sqrt(energy.mean((1, 2))), np.sqrt(energy.mean((0, 2)))
+    rms = math.sqrt(energy.mean)
+    rows, columns, taps = (np.sqrt(part / (energy.mean or 1.0)) for part in (energy.rows, energy.columns, energy.taps))
+    symmetric = source.signed or target.signed
+    levels = quantiles_of(lambda: (tile.weight for tile in weight), block.entries, _WEIGHT_LEVELS, symmetric)
     parts = float(np.sqrt(np.mean(np.square(block.bias_size))))
     bias_size = float(np.sqrt(np.mean(np.square(block.bias)))) + _SMALL_BIAS * parts
     bias = block.bias / (bias_size or 1.0)
+    fan_in = source.size * math.prod(block.taps)
     return BlockFeatures(
         size=np.array([np.log(fan_in * rms + 1e-3), np.log(bias_size + 1e-3)]),
-        weights=quantiles(unit, _WEIGHT_LEVELS, symmetric=source.signed or target.signed),
+        weights=levels / (rms or 1.0),
         rows=quantiles(rows, _NORM_LEVELS),
         columns=quantiles(columns, _NORM_LEVELS),
-        spectrum=_spectrum(unit),
         bias=quantiles(bias, _NORM_LEVELS, symmetric=target.signed),
         inputs=_profile(columns, source),
         outputs=np.concatenate([_profile(rows, target), _profile(bias, target)]),
-        taps=_tap_profile(np.sqrt(energy.mean((0, 1))), block.taps),
+        taps=_tap_profile(taps, block.taps),
     )
 
 
@@ -100,35 +163,6 @@ def vector_features(values: Vector, symmetric: bool) -> Vector:
     """
     rms = float(np.sqrt(np.mean(np.square(values))))
     return np.concatenate([[np.log(rms + 1e-3)], quantiles(values / (rms or 1.0), _NORM_LEVELS, symmetric)])
-
-
-def quantiles(values: NDArray[np.float64], count: int, symmetric: bool = False) -> Vector:
-    """Empirical quantiles [count] at evenly spaced levels, each one of the values: repeating all changes none.
-
-    Args:
-        values: any shape.
-        count: number of levels.
-        symmetric: of the values together with their negatives.
-    """
-    flat = values.reshape(-1)
-    if symmetric:
-        flat = np.concatenate([flat, -flat])
-    if not flat.size:
-        return np.zeros(count)
-    # Irrational levels: no level times a length is whole, so rounding never picks a neighbour.
-    levels = (np.arange(count) + 0.5) / count + np.sqrt(2.0) * 1e-4
-    ranks = np.minimum((levels * flat.size).astype(np.intp), flat.size - 1)
-    chosen: Vector = np.partition(flat, np.unique(ranks))[ranks]
-    return chosen
-
-
-def _spectrum(unit: NDArray[np.float64]) -> Vector:
-    matrix = unit.reshape(unit.shape[0], -1)
-    gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
-    squares = np.sort(np.maximum(np.linalg.eigvalsh(gram), 0.0))[::-1][:_SINGULAR_VALUES]
-    shares = np.zeros(_SINGULAR_VALUES)
-    shares[: len(squares)] = np.sqrt(squares / max(float(np.trace(gram)), _TINY))
-    return shares
 
 
 def _profile(values: Vector, group: Group) -> Vector:

@@ -1,20 +1,29 @@
 """The deterministic encoders: fingerprint and stats. No training, no torch.
 
 A network is a set of tokens: its blocks, and the vectors that are no biases (norms that are not folded, slopes), each
-with its features and its place in depth. The fingerprint is the mean over tokens of random Fourier features (Rahimi
-and Recht, 2007), so that the cosine of two networks is the mean, over pairs of tokens, of a kernel that is 1 for equal
-ones and falls off with their distance. Its narrow bandwidths tell a shared layer from a similar one, its wide ones
-similar layers from others.
+with its features and its place in depth. The first part of the fingerprint is the mean over tokens of random Fourier
+features (Rahimi and Recht, 2007), so that the cosine of two networks is the mean, over pairs of tokens, of a kernel
+that is 1 for equal ones and falls off with their distance. Its narrow bandwidths tell a shared layer from a similar
+one, its wide ones similar layers from others. The second part is the signature of the neurons beside ordered axes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.encoder.base import Item, identity_of, unit_rows
-from wembed.encoder.features import FEATURE_VERSION, VECTOR_FEATURES, BlockFeatures, block_features, vector_features
+from wembed.encoder.features import (
+    FEATURE_VERSION,
+    VECTOR_FEATURES,
+    BlockFeatures,
+    block_features,
+    vector_features,
+)
+from wembed.encoder.neurons import NEURON_FEATURES
+from wembed.encoder.reading import Reading
 from wembed.graph import VECTOR_ROLES, WeightGraph, build_graph
 
 # How far apart one unit of each kind of feature puts two blocks; settled on real checkpoints of known kinship.
@@ -32,12 +41,14 @@ class FingerprintConfig:
     Args:
         bandwidths: of the Gaussian kernels, in feature units.
         frequencies: random frequencies of each kernel, which is how much it counts; each gives a cosine and a sine.
+        signature: length of the signature beside that of the tokens' part, which is 1.
         seed: of the frequencies.
         feature_version: the version of the block features.
     """
 
     bandwidths: tuple[float, ...] = (0.15, 0.3, 1.0, 3.0)
     frequencies: tuple[int, ...] = (320, 120, 56, 16)
+    signature: float = 2.0
     seed: int = 0
     feature_version: int = FEATURE_VERSION
 
@@ -54,21 +65,39 @@ class Fingerprint:
     def __init__(self, config: FingerprintConfig | None = None) -> None:
         self.config = config or FingerprintConfig()
         self.id = identity_of(self.name, asdict(self.config))
-        self.dimension = 2 * sum(self.config.frequencies)
+        self.dimension = token_features(self.config) + NEURON_FEATURES
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
-        """See Encoder; D is twice the number of frequencies."""
-        vectors = [self._of(tokens_of(build_graph(checkpoint, spec))) for checkpoint, spec in items]
+        """See Encoder."""
+        vectors = [self._of(build_graph(*item)) for item in items]
         return unit_rows(np.array(vectors).reshape(len(items), self.dimension))
 
-    def _of(self, tokens: "Tokens") -> NDArray[np.float64]:
-        # The legacy generator is the one whose stream NumPy promises never to change (NEP 19).
-        random = np.random.RandomState(self.config.seed)
-        parts = []
-        for bandwidth, count in zip(self.config.bandwidths, self.config.frequencies, strict=True):
-            phases = tokens.rows @ random.standard_normal((tokens.rows.shape[1], count)) / bandwidth  # [tokens, count]
-            parts += [tokens.shares @ np.cos(phases), tokens.shares @ np.sin(phases)]
-        return np.concatenate(parts)
+    def _of(self, graph: WeightGraph) -> NDArray[np.float64]:
+        reading = Reading.of(graph)
+        tokens = token_mean(tokens_of(graph, reading.features), self.config)
+        return np.concatenate([tokens, self.config.signature * reading.signature])
+
+
+def token_features(config: FingerprintConfig) -> int:
+    """Length of the tokens' part."""
+    return 2 * sum(config.frequencies)
+
+
+def token_mean(tokens: "Tokens", config: FingerprintConfig) -> NDArray[np.float64]:
+    """The tokens' part of a fingerprint, of length 1, [token_features]."""
+    parts = []
+    for bandwidth, frequencies in zip(config.bandwidths, _frequencies(tokens.rows.shape[1], config), strict=True):
+        phases = tokens.rows @ frequencies / bandwidth  # [tokens, count]
+        parts += [tokens.shares @ np.cos(phases), tokens.shares @ np.sin(phases)]
+    mean = np.concatenate(parts)
+    return np.asarray(mean / (np.linalg.norm(mean) or 1.0))
+
+
+@lru_cache(maxsize=4)
+def _frequencies(length: int, config: FingerprintConfig) -> tuple[NDArray[np.float64], ...]:
+    # The legacy generator is the one whose stream NumPy promises never to change (NEP 19).
+    random = np.random.RandomState(config.seed)
+    return tuple(random.standard_normal((length, count)) for count in config.frequencies)
 
 
 class Stats:
@@ -106,16 +135,16 @@ class Tokens:
     shares: NDArray[np.float64]
 
 
-def tokens_of(graph: WeightGraph) -> Tokens:
-    """The tokens of a network."""
+def tokens_of(graph: WeightGraph, features: Mapping[str, BlockFeatures]) -> Tokens:
+    """The tokens of a network, given the features of its blocks by name."""
     depths = {block.target: block.depth for block in graph.blocks}
-    blocks = [(block.depth, _weighted(block_features(graph, block))) for block in graph.blocks]
+    blocks = [(block.depth, _weighted(features[block.name])) for block in graph.blocks]
     no_block, no_vector = np.zeros(len(blocks[0][1])), np.zeros(VECTOR_FEATURES + len(VECTOR_ROLES))
-    rows = [np.concatenate([[_DEPTH_WEIGHT * depth], features, no_vector]) for depth, features in blocks]
-    for name, role, features in _vectors(graph):
+    rows = [np.concatenate([[_DEPTH_WEIGHT * depth], own, no_vector]) for depth, own in blocks]
+    for name, role, own in _vectors(graph):
         depth = _DEPTH_WEIGHT * depths.get(name, 0.5)
-        which = _ROLE_WEIGHT * np.array([role == known for known in VECTOR_ROLES])
-        rows.append(np.concatenate([[depth], no_block, features, which]))
+        which = _ROLE_WEIGHT * np.array([role == other for other in VECTOR_ROLES])
+        rows.append(np.concatenate([[depth], no_block, own, which]))
     shares = np.array([1.0] * len(blocks) + [_VECTOR_SHARE] * (len(rows) - len(blocks)))
     return Tokens(np.array(rows), shares / shares.sum())
 

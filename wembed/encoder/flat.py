@@ -1,8 +1,10 @@
-"""The study's baselines: an MLP on the flattened canonical weights, or on their principal components.
+"""The study's baselines: `mlp` on the flattened canonical weights, `pca-mlp` on their principal components.
 
-They know one structure only, and have to learn from shuffled views that the order of neurons means nothing.
+They know one structure only and refuse all others; scales are removed, as everywhere, but they have to learn from
+shuffled views that the order of neurons means nothing.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -11,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wembed.checkpoint import Checkpoint
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.trained import AccuracyHead
 from wembed.errors import CheckpointRefusedError
 from wembed.graph import WeightGraph, build_graph
-from wembed.symmetry import structure_signature
+from wembed.symmetry import SymmetrySpec, structure_signature
 
 _TINY = 1e-6
 
@@ -27,7 +30,7 @@ class FlatConfig:
 
     Args:
         structure: signature of the one structure that it knows.
-        inputs: number of weights and biases of it.
+        inputs: length of its flat weights.
         components: principal components that are kept, 0 for all weights as they are.
         hidden_dim: width of the two hidden layers.
         global_dim: length of the embedding.
@@ -134,19 +137,26 @@ class Flat:
         """See Encoder.
 
         Raises:
-            CheckpointRefusedError: a checkpoint of another structure.
+            CheckpointRefusedError: a checkpoint of another structure, or with other symmetries.
         """
-        for checkpoint, _ in items:
-            found = structure_signature(checkpoint)
-            if found != self.structure:
-                hint = "use a gnn, which knows every structure"
-                message = f"{checkpoint.path}: structure {found}, the {self.name} encoder knows {self.structure} only"
-                raise CheckpointRefusedError(message, hint)
         if not items:
             return np.zeros((0, self.dimension), dtype=np.float32)
+        graphs = [self._known(*item) for item in items]
         with torch.inference_mode():
-            batch = self.batch([build_graph(*item) for item in items]).to(self.device)
-            return unit_rows(self.module(batch).double().cpu().numpy())
+            return unit_rows(self.module(self.batch(graphs).to(self.device)).double().cpu().numpy())
+
+    def _known(self, checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
+        """The graph of a network, if it has the one structure."""
+        found = structure_signature(checkpoint)
+        if found != self.structure:
+            message = f"{checkpoint.path}: structure {found}, the {self.name} encoder knows {self.structure} only"
+            raise CheckpointRefusedError(message, "use a gnn, which knows every structure")
+        graph = build_graph(checkpoint, spec)
+        length = flat_length(graph)
+        if length != self.config.inputs:
+            message = f"{checkpoint.path}: its symmetries leave {length} weights, the {self.name} encoder knows"
+            raise CheckpointRefusedError(f"{message} {self.config.inputs}", "use the spec that it was trained with")
+        return graph
 
     @staticmethod
     def batch(graphs: Sequence[WeightGraph]) -> FlatBatch:
@@ -155,5 +165,18 @@ class Flat:
 
 
 def flat_weights(graph: WeightGraph) -> NDArray[np.float64]:
-    """All canonical weights and biases of a network, one after the other."""
-    return np.concatenate([part.ravel() for block in graph.blocks for part in (block.weight(), block.bias)])
+    """All canonical weights and biases of a network, one after the other, then the norms that do not fold."""
+    layers = [part for block in graph.blocks for part in (block.weight(), block.bias)]
+    return np.concatenate([part.ravel() for part in [*layers, *_norms(graph)]])
+
+
+def flat_length(graph: WeightGraph) -> int:
+    """The length of its flat weights, without reading them."""
+    sizes = {name: group.size for name, group in graph.groups.items()}
+    layers = sum(sizes[block.target] * (sizes[block.source] * math.prod(block.taps) + 1) for block in graph.blocks)
+    return layers + sum(part.size for part in _norms(graph))
+
+
+def _norms(graph: WeightGraph) -> list[NDArray[np.float64]]:
+    """Gains, shifts and slopes; the biases stand with their layers."""
+    return [group.vectors[role] for group in graph.groups.values() for role in sorted(group.vectors) if role != "bias"]

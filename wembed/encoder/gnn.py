@@ -12,6 +12,7 @@ from torch import Tensor
 from wembed.checkpoint import Checkpoint
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.batches import Batch, batched, structure_of
+from wembed.encoder.reading import is_large
 from wembed.encoder.readout import GnnConfig, GnnModule
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec
@@ -46,12 +47,13 @@ class Gnn:
         self.dimension = self.config.dimension
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
-        """See Encoder. Networks of one structure run together."""
+        """See Encoder. Networks of one structure run together; large ones alone, their weights read when needed."""
         vectors = np.zeros((len(items), self.dimension))
         graphs = [build_graph(*item) for item in items]
         for indices in group_alike(graphs):
-            for start in range(0, len(indices), _BATCH):
-                part = indices[start : start + _BATCH]
+            size = 1 if is_large(graphs[indices[0]]) else _BATCH
+            for start in range(0, len(indices), size):
+                part = indices[start : start + size]
                 with torch.inference_mode():
                     batch = self.batch([graphs[index] for index in part]).to(self.device)
                     vectors[part] = self.module(batch).double().cpu().numpy()

@@ -113,7 +113,8 @@ class Probes(nn.Module):
                 sums[name] = sums.get(name, 0.0) + torch.einsum("b,bpc->pc", say, shares)
                 weights[name] = weights.get(name, 0.0) + say.sum()
         for name, total in sums.items():
-            getattr(self, name).copy_(total / weights[name].clamp(min=1e-12))
+            if weights[name] > 0:  # else nobody knows how good any of them is
+                getattr(self, name).copy_(total / weights[name])
 
     def _consensus(self, batch: Batch, end: str) -> Tensor | None:
         return getattr(self, task_of(batch, end).buffer, None)

@@ -1,8 +1,8 @@
-"""The gnn's module: three readings of a network beside each other in one vector.
+"""The gnn's module: four readings of a network beside each other in one vector.
 
-What it can, read off the answers to probes; what it is like, read off sweeps and block features; which run it comes
-from, the centred signature of its neurons. Each has length 1 times a learned weight, so the cosine of two networks is a
-weighted mean of three similarities.
+What it can, read off the answers to probes; what it is like, read off sweeps and block features; which layers it is
+made of and which run it comes from, the two parts of its fingerprint, centred. Each has length 1 times a learned
+weight, so the cosine of two networks is a weighted mean of four similarities.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from wembed.encoder.batches import BLOCK_FEATURES, SIGNATURE, Batch
+from wembed.encoder.batches import BLOCK_FEATURES, SIGNATURE, TOKENS, Batch
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.probes import Probes, Task
 from wembed.encoder.sweeps import Sweeps
@@ -19,6 +19,7 @@ from wembed.encoder.trained import AccuracyHead
 
 _CLIP = 5.0  # standard deviations of a feature
 _TINY = 1e-3
+_LOG_SHARES = (-0.5, 0.0, 0.0, 0.5)  # of the parts of an embedding at the start
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class GnnConfig:
         hidden_dim: D, width of each part of a node's state.
         global_dim: length of what is learned: half of it says what a network can, half what it is like.
         message_passing_steps: sweeps, each forward and back.
-        probes: learned inputs that are pushed through a network.
+        probes: learned inputs that are pushed through a network; without any, accuracies are read off what it is like.
         tasks: inputs and classes of the networks that were trained on: those have a consensus of answers.
         seed: of the initial weights.
         feature_version: the version of the block features.
@@ -55,8 +56,14 @@ class GnnConfig:
 
     @property
     def dimension(self) -> int:
-        """Length of an embedding: what is learned, and the signature."""
-        return 2 * self.part + SIGNATURE
+        """Length of an embedding."""
+        return sum(self.parts)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Lengths of the parts of an embedding, the one that accuracies are read off first."""
+        learned = (self.part, self.part) if self.probes else (self.part,)
+        return (*learned, TOKENS, SIGNATURE)
 
     @property
     def part(self) -> int:
@@ -73,6 +80,7 @@ class GnnModule(nn.Module):
 
     block_mean: Tensor
     block_scale: Tensor
+    token_mean: Tensor
     signature_mean: Tensor
 
     def __init__(self, config: GnnConfig) -> None:
@@ -80,14 +88,16 @@ class GnnModule(nn.Module):
         width = 2 * config.hidden_dim
         self.register_buffer("block_mean", torch.zeros(BLOCK_FEATURES))
         self.register_buffer("block_scale", torch.ones(BLOCK_FEATURES))
+        self.register_buffer("token_mean", torch.zeros(TOKENS))
         self.register_buffer("signature_mean", torch.zeros(SIGNATURE))
         self.sweeps = Sweeps(config.hidden_dim, config.message_passing_steps)
         self.block_token = nn.Linear(BLOCK_FEATURES, width)
         self.attention = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True)
         self.alike = nn.Linear(2 * width, config.part)
-        self.probes = Probes(config.probes, width, [Task(*task) for task in config.tasks])
+        tasks = [Task(*task) for task in config.tasks]
+        self.probes = Probes(config.probes, width, tasks) if config.probes else None
         self.able = nn.Linear(width, config.part)
-        self.log_shares = nn.Parameter(torch.tensor([-0.5, 0.0, 0.5]))  # of the three parts
+        self.log_shares = nn.Parameter(torch.tensor(_LOG_SHARES[-len(config.parts) :]))
         self.head = AccuracyHead(config.part)
 
     def calibrate(self, batches: Sequence[Batch]) -> None:
@@ -95,24 +105,32 @@ class GnnModule(nn.Module):
         blocks = torch.cat([batch.blocks.flatten(0, 1) for batch in batches])  # [B blocks, F]
         self.block_mean.copy_(blocks.mean(0))
         self.block_scale.copy_(blocks.std(0) + _TINY)
+        self.token_mean.copy_(torch.cat([batch.tokens for batch in batches]).mean(0))
         self.signature_mean.copy_(torch.cat([batch.signature for batch in batches]).mean(0))
 
     def after_epoch(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
         """Let the networks that are trained on agree on the answers to the probes."""
-        self.probes.agree(batches, accuracies)
+        if self.probes is not None:
+            self.probes.agree(batches, accuracies)
 
     def accuracy_logits(self, batch: Batch) -> Tensor:
-        """Logits of accuracies [B], from the probes alone."""
-        logits: Tensor = self.head(self.able(self.probes(batch)))
+        """Logits of accuracies [B], from the probes alone where there are any."""
+        read = self._alike(batch) if self.probes is None else self.able(self.probes(batch))
+        logits: Tensor = self.head(read)
         return logits
 
     def forward(self, batch: Batch) -> Tensor:
-        """Embeddings [B, global_dim + SIGNATURE], not of length 1."""
+        """Embeddings [B, D], not of length 1."""
+        parts = [self._alike(batch), batch.tokens - self.token_mean, batch.signature - self.signature_mean]
+        if self.probes is not None:
+            parts.insert(0, self.able(self.probes(batch)).detach())  # trained by accuracies alone
+        shares = self.log_shares.exp()
+        return torch.cat([s * nn.functional.normalize(part, dim=1) for s, part in zip(shares, parts, strict=True)], 1)
+
+    def _alike(self, batch: Batch) -> Tensor:
+        """What networks are like, [B, part]."""
         blocks = ((batch.blocks - self.block_mean) / self.block_scale).clamp(-_CLIP, _CLIP)
         tokens = torch.cat([self.sweeps(batch), self.block_token(blocks)], 1)  # [B, groups + blocks, 2 D]
         seen = self.attention(tokens)
-        alike = self.alike(torch.cat([seen.mean(1), seen.amax(1)], -1))
-        able = self.able(self.probes(batch)).detach()  # trained by accuracies alone
-        parts = [able, alike, batch.signature - self.signature_mean]
-        shares = self.log_shares.exp()
-        return torch.cat([s * nn.functional.normalize(part, dim=1) for s, part in zip(shares, parts, strict=True)], 1)
+        alike: Tensor = self.alike(torch.cat([seen.mean(1), seen.amax(1)], -1))
+        return alike

@@ -23,12 +23,13 @@ BUILT_IN = ("fingerprint", "stats", "gnn")
 def load_encoder(name: str, folder: Path | None = None, device: str = "cpu") -> Encoder:
     """An encoder by its built-in name, or from a folder that `save_encoder` wrote.
 
-    Built in are `fingerprint` and `stats`, which need no training, and `gnn`, which is untrained.
+    Built in are `fingerprint` and `stats`, which need no training, `gnn`, which is untrained, and `pretrained`, where
+    the package holds it.
 
     Args:
         name: a built-in name; ignored where there is a folder.
         folder: of a saved encoder.
-        device: where a `gnn` runs; the others run on the CPU.
+        device: where a learned encoder runs; the others run on the CPU.
 
     Raises:
         NotFoundError: no such name, or no encoder in the folder.
@@ -45,6 +46,10 @@ def load_encoder(name: str, folder: Path | None = None, device: str = "cpu") -> 
             from wembed.encoder.gnn import Gnn
 
             return Gnn(device=device)
+        case "pretrained":
+            from wembed.encoder.pretrained import FOLDER
+
+            return _from_folder(FOLDER, device)
         case _:
             raise NotFoundError(f"no encoder {name!r}", f"built in are {', '.join(BUILT_IN)}; or give a folder")
 
@@ -124,6 +129,10 @@ def _build(kind: str, config: dict[str, object], folder: Path, device: str) -> E
 
             tasks = tuple(tuple(task) for task in config.pop("tasks"))  # type: ignore[attr-defined]
             return Gnn(GnnConfig(**config, tasks=tasks), _weights(folder), device)  # type: ignore[arg-type]
+        case "pna":
+            from wembed.encoder.pna import Pna, PnaConfig
+
+            return Pna(PnaConfig(**config), _weights(folder), device)  # type: ignore[arg-type]
         case "mlp" | "pca-mlp":
             from wembed.encoder.flat import Flat, FlatConfig
 

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from wembed import metrics
 from wembed.evaluate.embeddings import Vectors
 from wembed.evaluate.material import Mask, Material, config_of
+from wembed.evaluate.paired import paired_difference
 from wembed.evaluate.results import Predicted, Result
 from wembed.prediction import Examples, Predictions, Predictor, fit_predictor
 
 TASKS: Mapping[str, str] = {"test": "prediction", "zero-shot": "zero-shot"}  # split -> task
+COMPARED = "accuracy"  # the task of comparing two predictions
 METRICS = ("r2", "mse", "mae", "spearman", "tau", "tau_max", "tau/tau_max")
 SHUFFLES = 10
 SHUFFLED = "(shuffled labels)"
@@ -84,6 +86,39 @@ def prediction_results(
     yield Result(task, name, "coverage", float(held.mean()), count, split, error)
     yield Result(task, name, "interval_width", float((found.high - found.low).mean()), count, split)
     yield Result(task, name, "in_domain", float(found.in_domain.mean()), count, split)
+
+
+def compared_results(
+    material: Material, names: tuple[str, str], fits: tuple[Fitted, Fitted], mask: Mask, split: str, seed: int
+) -> Iterator[Result]:
+    """The rows that say how much better one encoder or baseline orders some held-out checkpoints than another.
+
+    Args:
+        material: the zoo.
+        names: of both.
+        fits: their predictors.
+        mask: which checkpoints to measure on, [N].
+        split: what to call them.
+        seed: of the draws, which are the same for all pairs.
+    """
+    mask = mask & ~np.isnan(material.accuracies)
+    count, name = int(mask.sum()), pair_name(*names)
+    if count < _LEAST:
+        return
+    if not all(fitted.known[mask].all() for fitted in fits):
+        yield Result(COMPARED, name, "tau_difference", None, count, split)
+        return
+    first, second = (fitted.of(mask).values for fitted in fits)
+    generator = np.random.default_rng([seed, 7])
+    found = paired_difference(material.accuracies[mask], first, second, material.runs[mask], generator)
+    for metric, value in found.metrics.items() if found else ():
+        error = found.error if found and metric == "tau_difference" else None
+        yield Result(COMPARED, name, metric, value, count, split, error)
+
+
+def pair_name(first: str, second: str) -> str:
+    """What two encoders or baselines are called where the second is taken from the first."""
+    return f"{first}-{second}"
 
 
 def shuffled_results(

@@ -17,6 +17,7 @@ from wembed.evaluate import merging
 from wembed.evaluate.embeddings import RawWeights, Statistics, Vectors, embed_items
 from wembed.evaluate.foretell import Foretold, foretell
 from wembed.evaluate.material import Material, gather, run_of
+from wembed.evaluate.origin import with_origins
 from wembed.evaluate.places import map_points
 from wembed.evaluate.queries import NOISE
 from wembed.evaluate.results import Evaluation, Result
@@ -30,7 +31,7 @@ from wembed.evaluate.retrieval import (
     snapshot_task,
     strangers_facts,
 )
-from wembed.evaluate.trained import check_overlap, split_seed_of, trainings_of
+from wembed.evaluate.trained import check_overlap, check_packaged, hold_out_of, split_seed_of, trainings_of
 from wembed.prediction import learned_part
 from wembed.zoo import Progress, silent
 
@@ -98,9 +99,10 @@ def evaluate(
 
 def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOptions, progress: Progress) -> Evaluation:
     seed, main = options.seed, next(iter(encoders))
+    check_packaged(encoders, zoo.rows())
     trainings = trainings_of(zoo, encoders)
-    split_seed = split_seed_of(trainings, seed)
-    material = gather(zoo, split_seed)
+    split_seed, hold_out = split_seed_of(trainings, seed), hold_out_of(trainings)
+    material = gather(zoo, split_seed, hold_out)
     check_overlap(material, trainings)
     _check_held_out(zoo, material)
     structure = shape_with_most_queries(material, [t for e in encoders.values() if (t := getattr(e, "structure", ""))])
@@ -110,13 +112,15 @@ def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOption
     features[Stats.name] = retrieval.statistics
     foretold = foretell(material, features, structure, seed)
     pairs = merging.merged_pairs(material, encoders[main], seed, silent)
+    found = [*retrieval.results(material, structure), *foretold.results, *merging.merging_results(material, pairs)]
     evaluation = Evaluation(
-        [*retrieval.results(material, structure), *foretold.results, *merging.merging_results(material, pairs)],
+        with_origins(found, encoders, seed, material.hash),
         foretold.test,
         foretold.zero_shot,
         merging.curves(material, pairs),
         map_points(material, retrieval.gallery[main], options.map_points, seed),
-        _facts(material, retrieval, foretold, (seed, split_seed)) | {"main encoder": main, "merged pairs": len(pairs)},
+        _facts(material, retrieval, foretold, (seed, split_seed))
+        | {"main encoder": main, "merged pairs": len(pairs), "held-out architectures": hold_out},
     )
     progress(1, 1)
     return evaluation
@@ -190,6 +194,7 @@ def _facts(material: Material, retrieval: _Retrieval, foretold: Foretold, seeds:
         "checkpoints by split": {side: int(material.side(side).sum()) for side in SPLITS},
         "seed": seeds[0],
         "split seed": seeds[1],
+        "data": material.hash,
         "noise of queries, share of a tensor's deviation": NOISE,
     }
     for task in retrieval.tasks:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wembed.evaluate.accuracy import METRICS, Fitted, fit, predicted, prediction_results, shuffled_results
+from wembed.evaluate.accuracy import (
+    METRICS,
+    Fitted,
+    compared_results,
+    fit,
+    predicted,
+    prediction_results,
+    shuffled_results,
+)
 from wembed.evaluate.baselines import recipe
 from wembed.evaluate.embeddings import Vectors
 from wembed.evaluate.material import Mask, Material
@@ -21,7 +29,7 @@ class Foretold:
     """What is predicted, and how well.
 
     Args:
-        results: rows of the tasks prediction and zero-shot.
+        results: rows of the tasks prediction, accuracy and zero-shot.
         test: encoder or baseline -> predictions on test checkpoints.
         zero_shot: the same on the sealed data set.
         facts: what a reader must know.
@@ -55,6 +63,11 @@ def foretell(material: Material, features: Mapping[str, Vectors], structure: str
         for name in features:
             foretold.results.extend(_rows(material, name, fits.get(name), mask, split, seed))
     main = next(iter(features))
+    others = [name for name in fits if name != main] if main in fits else []
+    for split, mask in splits.items():
+        for name in others:
+            pair = (fits[main], fits[name])
+            foretold.results.extend(compared_results(material, (main, name), pair, mask, split, seed))
     if main in fits:
         split = next(split for split, mask in splits.items() if fits[main].known[mask].all())
         foretold.results.extend(shuffled_results(material, main, features[main], splits[split], split, seed))

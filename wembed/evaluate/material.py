@@ -3,6 +3,8 @@
 Legend: N checkpoints.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +55,14 @@ class Material:
         """Accuracies; not a number where they are unknown, [N]."""
         return np.array([np.nan if row.accuracy is None else row.accuracy for row in self.rows])
 
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits of what is measured on: the weights, what they reach, and who stands on which side."""
+        lines = sorted(
+            [row.id, row.content, row.spec, repr(row.accuracy), run_of(row), self.splits[row.id]] for row in self.rows
+        )
+        return hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:16]
+
     def side(self, split: Split) -> Mask:
         """Which checkpoints are on a side, [N]."""
         return np.array([self.splits[row.id] == split for row in self.rows])
@@ -73,18 +83,19 @@ class Material:
         return mask
 
 
-def gather(zoo: Zoo, split_seed: int) -> Material:
+def gather(zoo: Zoo, split_seed: int, hold_out: str = "") -> Material:
     """Opens a zoo.
 
     Args:
         zoo: what to evaluate on.
         split_seed: of the split into training, validation and test runs.
+        hold_out: patterns of the architectures that are the test split, see `assign_splits`; "" for runs.
 
     Raises:
-        NotFoundError: no checkpoint of it can be opened.
+        NotFoundError: no checkpoint of it can be opened, or no architecture matches.
     """
     rows, items, failures = [], [], []
-    splits = assign_splits(zoo.rows(), split_seed)
+    splits = assign_splits(zoo.rows(), split_seed, hold_out)
     for row in zoo.rows():
         try:
             (item,) = open_items(zoo, [row])
@@ -104,7 +115,7 @@ def _held(item: Item) -> Item:
     checkpoint, spec = item
     if checkpoint.parameters > _MOST_HELD or checkpoint.config:
         return item
-    tensors = {name: checkpoint.read(name) for name, info in checkpoint.tensors.items() if info.is_floating}
+    tensors = {n: np.array(checkpoint.read(n)) for n, info in checkpoint.tensors.items() if info.is_floating}
     return in_memory(tensors, checkpoint.metadata, checkpoint.path), spec
 
 

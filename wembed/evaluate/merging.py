@@ -33,6 +33,7 @@ from wembed.models.data import DATASETS
 from wembed.zoo import Progress
 
 TASK = "merging"
+EMBEDDING = "embedding"  # the method that goes by an encoder
 POINTS = 11
 _MAIN_PAIRS = 24  # of the commonest configuration
 _OTHER_PAIRS = 6
@@ -183,7 +184,7 @@ def _midpoints(pairs: Sequence[Pair]) -> Mapping[str, list[float]]:
         "noise": [pair.controls.noised_endpoint.accuracy for pair in pairs],
     }
     if all(pair.is_embedded for pair in pairs):
-        found["embedding"] = [pair.controls.merged.accuracy for pair in pairs]
+        found[EMBEDDING] = [pair.controls.merged.accuracy for pair in pairs]
         steps = [pair.controls.noised_average or pair.controls.aligned for pair in pairs]
         found["aligned, as much noise as embedding moves"] = [step.accuracy for step in steps]
     return found

@@ -8,13 +8,18 @@ class Result:
     """One number.
 
     Args:
-        task: retrieval-noised, retrieval-snapshot, prediction, zero-shot or merging.
-        encoder: what reached it: an encoder's name or a baseline's.
-        metric: such as recall@1, mrr, r2, mse, spearman, tau, tau/tau_max, midpoint_accuracy.
+        task: retrieval-noised, retrieval-snapshot, prediction, accuracy (two predictions compared), zero-shot,
+            merging.
+        encoder: what reached it: an encoder's name or a baseline's; A-B for what A reaches less what B does.
+        metric: such as recall@1, mrr, r2, mse, spearman, tau, tau/tau_max, tau_difference, midpoint_accuracy.
         value: None where it does not apply.
         n: over how many queries, checkpoints or pairs.
         split: on which checkpoints: test, zero-shot, or test:LABEL for those of one shape.
         error: the standard error of the value, whole runs taken as independent; None where it isn't known.
+        seed: of all that was drawn for it; None where an evaluation did not say so yet.
+        encoder_id: what gave the vectors, see Encoder.id; of two that are compared both, with a blank between; "" for
+            what needs none.
+        data: hash of the checkpoints, see Material.
     """
 
     task: str
@@ -24,6 +29,9 @@ class Result:
     n: int
     split: str
     error: float | None = None
+    seed: int | None = None
+    encoder_id: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)

@@ -106,12 +106,11 @@ def strangers_facts(material: Material, task: Task) -> dict[str, object]:
 
 
 def shape_with_most_queries(material: Material, structures: Sequence[str]) -> str:
-    """The one structure that an encoder of one shape knows, else the one with most test checkpoints."""
-    if structures:
-        return structures[0]
+    """The structure that an encoder of one shape knows, if it is tested on, else the one with most test checkpoints."""
     side = material.side("test")
     found = Counter(row.structure for row, is_test in zip(material.rows, side, strict=True) if is_test)
-    return max(sorted(found), key=lambda structure: found[structure], default="")
+    tested = [structure for structure in structures if structure in found]
+    return tested[0] if tested else max(sorted(found), key=lambda structure: found[structure], default="")
 
 
 def label_of(material: Material, structure: str) -> str:

@@ -5,7 +5,8 @@ a target group; the pixels of a flatten and a kernel's positions are its taps. B
 nodes. Blocks stand in data-flow order and read their weight only when asked.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
+from wembed.graph.flow import HeadLink, depths, head_links
 from wembed.symmetry import CanonicalView, SymmetrySpec, canonical
 from wembed.symmetry.axes import Axis, axis_text
-from wembed.symmetry.canonical_form.views import DenseView
+from wembed.symmetry.canonical_form.views import DenseView, Tile
 
 Vector = NDArray[np.float64]
 
@@ -33,7 +35,7 @@ class Group:
         name: its axis expression, in words.
         size: number of nodes N.
         free: whether its nodes may be permuted.
-        ordered: whether the nodes' order means something (inputs, outputs): they are told apart by their place.
+        ordered: whether no node may be permuted (inputs, classes, vocabularies): they are told apart by their place.
         signed: whether its nodes are known only up to their sign.
         activation: what its values pass on their way to their readers, as far as it is known.
         vectors: role -> values [N]; odd roles (all but `slope`) turn with the sign.
@@ -71,17 +73,32 @@ class Block:
     bias_size: Vector
     _view: DenseView = field(repr=False)
 
+    @property
+    def entries(self) -> int:
+        """Number of entries of its weight."""
+        return self._view.up.size * self._view.down.size * math.prod(self.taps)
+
     def weight(self) -> NDArray[np.float64]:
         """The canonical weight [T, S, taps], read from the file now."""
         return self._view.weight()
 
+    def tiles(self) -> Iterator[Tile]:
+        """The canonical weight in float32, piece by piece, read from the file now."""
+        return self._view.tiles()
+
 
 @dataclass(frozen=True)
 class WeightGraph:
-    """Groups by name, and blocks in data-flow order."""
+    """Groups by name, blocks in data-flow order, and the groups that share heads."""
 
     groups: Mapping[str, Group]
     blocks: tuple[Block, ...]
+    links: tuple[HeadLink, ...] = ()
+
+    @property
+    def entries(self) -> int:
+        """Number of entries of all weights."""
+        return sum(block.entries for block in self.blocks)
 
 
 def build_graph(checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
@@ -95,19 +112,20 @@ def build_graph(checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
     layers = [layer for layer in view.flow.dense if layer.up.size and layer.down.size]  # those with entries
     if not layers:
         raise CheckpointRefusedError(f"{checkpoint.path}: nothing to embed, it holds no weight of two axes or more")
-    depths = _depths([(layer.name, names[layer.source], names[layer.target]) for layer in view.flow.dense])
+    depth = depths([(layer.name, names[layer.source], names[layer.target]) for layer in view.flow.dense])
     blocks = []
     for layer in layers:
         source, target = names[layer.source], names[layer.target]
         blocks.append(
-            Block(layer.name, source, target, layer.taps, depths[layer.name], layer.bias, layer.bias_size, layer)
+            Block(layer.name, source, target, layer.taps, depth[layer.name], layer.bias, layer.bias_size, layer)
         )
     members: dict[str, list[str]] = {}
     for site in view.sites:
         members.setdefault(names[site], []).append(site)
     vectors = _vectors(view, names)
     groups = {name: _group(view, name, sites, vectors.get(name, {})) for name, sites in members.items()}
-    return WeightGraph(groups, tuple(blocks))
+    links = head_links(view, names, [(block.source, block.target) for block in blocks])
+    return WeightGraph(groups, tuple(blocks), links)
 
 
 def _group_names(view: CanonicalView) -> dict[str, str]:
@@ -130,12 +148,12 @@ def _group_names(view: CanonicalView) -> dict[str, str]:
 
 def _group(view: CanonicalView, name: str, sites: list[str], vectors: Mapping[str, Vector]) -> Group:
     spec, channels = view.spec, view.flow.channels[sites[0]]
-    atoms = [spec.atoms[atom] for atom in channels.atoms]
+    frozen = spec.why_frozen(channels.axis)
     return Group(
         name=name,
         size=channels.size,
-        free=not spec.why_frozen(channels.axis),
-        ordered=any(atom.kind in ("input", "output") for atom in atoms),
+        free=not frozen,
+        ordered=bool(frozen),
         signed=any(site in view.signed for site in sites),
         activation=_activation(spec, sites),
         vectors=vectors,
@@ -168,22 +186,3 @@ def _vectors(view: CanonicalView, names: Mapping[str, str]) -> dict[str, dict[st
     for name, (site, values) in view.vectors.items():
         add(site, "slope" if name in slopes else "vector", view.flow.channels[site].spread(values))
     return found
-
-
-def _depths(layers: Sequence[tuple[str, str, str]]) -> dict[str, float]:
-    """Layer name -> how far along its own chain it stands, 0 to 1; .5 where there is no chain.
-
-    Args:
-        layers: name, source group, target group, in data-flow order.
-    """
-    before: dict[str, int] = {}
-    behind: dict[str, int] = {}
-    for _, source, target in layers:
-        before[target] = max(before.get(target, 0), before.get(source, 0) + 1)
-    for _, source, target in reversed(layers):
-        behind[source] = max(behind.get(source, 0), behind.get(target, 0) + 1)
-    depths = {}
-    for name, source, target in layers:
-        first, last = before.get(source, 0), behind.get(target, 0)
-        depths[name] = first / (first + last) if first + last else 0.5
-    return depths

@@ -141,7 +141,8 @@ class _Held:
         links, sizes = [], []
         for (name, weight), link in zip(weights.items(), self.batch.links, strict=True):
             seen = self.seen(name, weight)  # [T, S, taps]
-            sizes.append((seen[0].numel() * (seen.square().mean() + _TINY).sqrt() + _SIZE_FLOOR).log())
-            links.append(replace(link, weight=seen[None]))
+            size = (seen.square().mean() + _TINY).sqrt()
+            sizes.append((seen[0].numel() * size + _SIZE_FLOOR).log())
+            links.append(replace(link, stored=seen[None], size=size[None]))
         blocks = torch.cat([torch.stack(sizes)[None, :, None], self.batch.blocks[..., 1:]], -1)
         return replace(self.batch, links=tuple(links), blocks=blocks)

@@ -1,5 +1,6 @@
 """Embeddings of checkpoints with known accuracies in; the accuracies of others out, with intervals."""
 
+from wembed.prediction.domain import fitted_structures, withhold
 from wembed.prediction.examples import Examples
 from wembed.prediction.intervals import COVERAGE
 from wembed.prediction.learned import learned_part
@@ -16,6 +17,8 @@ __all__ = [
     "check_accuracies",
     "fit_on_rows",
     "fit_predictor",
+    "fitted_structures",
     "known_split",
     "learned_part",
+    "withhold",
 ]

@@ -31,7 +31,7 @@ class Predictions:
     """What is predicted of M checkpoints, each [M].
 
     Args:
-        values: accuracies, 0 to 1.
+        values: accuracies, 0 to 1; not a number where they are withheld, and so are the ends.
         low: lower ends of the intervals, which hold the truth with probability COVERAGE.
         high: upper ends.
         in_domain: whether a checkpoint lies as near to the training examples as 95 % of validation runs do.

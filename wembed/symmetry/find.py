@@ -13,7 +13,7 @@ from wembed.symmetry.families import family_spec, structural_fields
 from wembed.symmetry.fit import check_fit
 from wembed.symmetry.inference.infer import infer_spec
 from wembed.symmetry.lora import lora_spec
-from wembed.symmetry.serialise import spec_from_json, spec_to_json
+from wembed.symmetry.serialise import spec_from_text, spec_to_json
 from wembed.symmetry.spec import SymmetrySpec
 
 METADATA_KEY = "wembed.spec"  # in the safetensors metadata of what wembed writes
@@ -71,7 +71,7 @@ def load_spec(path: Path) -> SymmetrySpec:
     """
     hint = "`wembed inspect CKPT --save SPEC.json` writes one"
     try:
-        return _parsed(path.read_text(encoding="utf-8"))
+        return spec_from_text(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotFoundError(f"no spec file at {path}", hint) from error
     except OSError as error:
@@ -100,20 +100,10 @@ def spec_metadata(spec: SymmetrySpec) -> dict[str, str]:
 
 def _spec_from_metadata(checkpoint: Checkpoint) -> SymmetrySpec:
     try:
-        return _parsed(checkpoint.metadata[METADATA_KEY])
+        return spec_from_text(checkpoint.metadata[METADATA_KEY])
     except ValueError as error:
         hint = "give another with --spec"
         raise CheckpointRefusedError(f"{checkpoint.path}: its metadata holds a broken spec: {error}", hint) from error
-
-
-def _parsed(text: str) -> SymmetrySpec:
-    """A spec from JSON that is not trusted; a guess that was written down is still a guess."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("it is no JSON") from error
-    spec = spec_from_json(value)
-    return spec if spec.tier == "inferred" else replace(spec, tier="given")
 
 
 def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:

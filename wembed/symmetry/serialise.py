@@ -3,13 +3,17 @@
 What is read is not trusted: anything malformed is a ValueError that says what is wrong.
 """
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, get_args
 
 from wembed.symmetry.axes import Axis, axis_from_json, axis_to_json
 from wembed.symmetry.spec import Atom, AtomKind, AxisRole, Layer, LayerKind, ScaleClass, Site, SymmetrySpec, Tier
 
 FORMAT = 2  # of the JSON form; 1 had chains only, and is still read
+_REMEMBERED = 64  # texts: a zoo has many files of few structures
 
 
 def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
@@ -49,6 +53,23 @@ def spec_to_json(spec: SymmetrySpec) -> dict[str, object]:
         "stacks": {name: list(members) for name, members in spec.stacks.items()},
         "notes": list(spec.notes),
     }
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def spec_from_text(text: str) -> SymmetrySpec:
+    """A spec from JSON that is not trusted; a guess that was written down is still a guess.
+
+    Equal texts give one object, whose parts must not be changed.
+
+    Raises:
+        ValueError: for anything that is not a spec, naming what is wrong.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is no JSON") from error
+    spec = spec_from_json(value)
+    return spec if spec.tier == "inferred" else replace(spec, tier="given")
 
 
 def spec_from_json(value: Any) -> SymmetrySpec:

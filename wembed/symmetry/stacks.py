@@ -3,7 +3,7 @@
 A spec speaks of the stacked tensor [E, ...], a virtual one; its `stacks` say which tensors of the file it is made of.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,17 @@ def stored_shapes(spec: SymmetrySpec) -> dict[str, tuple[int, ...]]:
 def read_tensor(checkpoint: Checkpoint, spec: SymmetrySpec, name: str) -> Values:
     """The values of a tensor of a spec, stacked along its first axis where the file keeps it in slices."""
     return stacked_reader(spec, checkpoint.read)(name)
+
+
+def read_tensor_slice(
+    checkpoint: Checkpoint, spec: SymmetrySpec, name: str, index: Sequence[slice | NDArray[np.intp]]
+) -> Values:
+    """The values of a part of a tensor of a spec: for each axis a slice, or the numbers of its indices."""
+    members = spec.stacks.get(name)
+    if not members:
+        return checkpoint.read_slice(name, index)
+    chosen = np.arange(len(members))[index[0]]
+    return np.stack([checkpoint.read_slice(members[number], index[1:]) for number in chosen])
 
 
 def stacked_reader(spec: SymmetrySpec, read: Callable[[str], Values]) -> Callable[[str], Values]:

@@ -1,7 +1,7 @@
 """The training loop: epochs of pairs and of labelled networks, the best epoch by validation loss, an early stop.
 
-It knows a module only by what it makes of networks: vectors, which shall be alike for two views of one run, and logits
-of accuracies.
+It knows a module only by what it makes of networks: vectors, which shall be alike for relatives, and logits of
+accuracies. What an epoch draws follows from the seed and its number, so a training can go on from any of them.
 """
 
 import copy
@@ -14,193 +14,209 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wembed.training.objectives import accuracy_divergence, contrastive
+from wembed.training.history import Epoch, last_best, smallest_loss
+from wembed.training.optimizer import make_optimizer, set_rate
 from wembed.training.options import TrainOptions
-from wembed.training.pool import Labelled, Part, Stack, draw_batches, draw_labelled, draw_pairs, unchanged
+from wembed.training.pool import Pool, Progress
+from wembed.training.state import State
+from wembed.training.steps import Objective, Step, training_steps, validation_steps
 
 _ACCURACY_WEIGHT = 10.0  # of a nat of divergence beside a nat of InfoNCE
 _CLIP = 1.0  # norm of the gradient
-_WARM_UP = 0.1  # share of the steps
-_PROBE_RATE = 5.0  # learned inputs lie on another scale than weights
-_VALIDATION_DRAWS = 4  # pairs per run, the same in every epoch
-_LABELLED = 32  # networks per step towards their accuracies
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to; losses in nats.
+class Pools:
+    """What is trained on, and what the best epoch is chosen by."""
 
-    Args:
-        epoch: from 1.
-        contrastive: mean InfoNCE over the training runs.
-        accuracy: mean divergence of accuracies over them.
-        validation_contrastive: the same over the validation runs.
-        validation_accuracy: the same over them.
-        validation_loss: both, as training weighs them: what the best epoch is chosen by.
-        seconds: since the start.
-        best: whether no epoch before it had a smaller validation loss.
-    """
-
-    epoch: int
-    contrastive: float
-    accuracy: float
-    validation_contrastive: float
-    validation_accuracy: float
-    validation_loss: float
-    seconds: float
-    best: bool
+    train: Pool
+    validation: Pool
 
 
 @dataclass(frozen=True)
-class Stacks:
-    """What is trained on, and what the best epoch is chosen by.
+class Fitted:
+    """What a training came to.
 
     Args:
-        train: networks of the training runs.
-        validation: networks of the validation runs.
+        history: its epochs, with those before it was taken up again.
+        stopped: where and by what it was stopped early, in words; "" where it was not.
     """
 
-    train: Sequence[Stack]
-    validation: Sequence[Stack]
+    history: list[Epoch]
+    stopped: str
 
 
-def fit(module: nn.Module, stacks: Stacks, options: TrainOptions, report: Callable[[Epoch], None]) -> list[Epoch]:
-    """Trains a module in place and leaves it with the weights of its best epoch.
+@dataclass(frozen=True)
+class Fitting:
+    """A training that runs.
 
     Args:
         module: from networks to embeddings [B, D], with `accuracy_logits` of networks, and `after_epoch`.
-        stacks: what on.
+        pools: what it is trained on.
         options: how.
-        report: told after every epoch.
+        optimizer: of the module's parameters.
+        progress: told how many networks were trained on, of how many at most.
     """
-    generator = np.random.default_rng([options.seed, 1])
-    optimizer = torch.optim.AdamW(_groups(module, options.learning_rate), weight_decay=options.weight_decay)
-    schedule = _schedule(optimizer, options.num_epochs * _steps(stacks.train, options))
-    history: list[Epoch] = []
-    best = copy.deepcopy(module.state_dict())
-    start = time.perf_counter()
-    _prepare(module, stacks.train)
-    for number in range(1, options.num_epochs + 1):
-        train = _train_epoch(module, stacks.train, options, generator, optimizer, schedule)
-        _prepare(module, stacks.train)
-        validation = _validate(module, stacks.validation, options)
-        if not math.isfinite(validation.total):
+
+    module: nn.Module
+    pools: Pools
+    options: TrainOptions
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss or a gradient that is not finite; the message says which."""
+
+
+def fit(
+    module: nn.Module,
+    pools: Pools,
+    options: TrainOptions,
+    state: State,
+    keep: Callable[[State], None],
+    progress: Progress,
+) -> Fitted:
+    """Trains a module in place and leaves it with the weights of its best epoch.
+
+    A loss or a gradient that is not finite stops it; the best weights until then are kept.
+
+    Args:
+        module: see `Fitting`.
+        pools: what on.
+        options: how.
+        state: from which it goes on; an empty one starts it.
+        keep: told the state after every epoch.
+        progress: see `Fitting`.
+    """
+    optimizer = make_optimizer(module, options)
+    fitting = Fitting(module, pools, options, optimizer, progress)
+    if state.history:
+        module.load_state_dict(dict(state.module))
+        optimizer.load_state_dict(dict(state.optimizer))
+    else:
+        _prepare(module, pools.train)
+    history, stopped = state.history, ""
+    while len(history) < options.num_epochs and len(history) - last_best(history) < options.patience:
+        try:
+            epoch = _epoch(fitting, history)
+        except NotFiniteError as error:
+            stopped = f"epoch {len(history) + 1}: {error}"
             break
-        is_best = validation.total < min((past.validation_loss for past in history), default=math.inf)
-        if is_best:
-            best = copy.deepcopy(module.state_dict())
-        seconds = time.perf_counter() - start
-        losses = (train.contrastive, train.accuracy, validation.contrastive, validation.accuracy)
-        epoch = Epoch(number, *losses, validation.total, seconds, is_best)
-        history.append(epoch)
-        report(epoch)
-        if number - _last_best(history) >= options.patience:
-            break
-    module.load_state_dict(best)
+        history = [*history, epoch]
+        weights = copy.deepcopy(module.state_dict())
+        state = State(history, weights, weights if epoch.best else state.best, optimizer.state_dict())
+        keep(state)
+    if history:
+        module.load_state_dict(dict(state.best))
     module.eval()
-    return history
+    return Fitted(history, stopped)
 
 
 @dataclass(frozen=True)
-class _Loss:
-    contrastive: float
-    accuracy: float
+class _Done:
+    """A step that was taken, with the norm of its gradient."""
+
+    step: Step
+    loss: float
+    gradient: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Losses:
+    contrastive: float | None
+    accuracy: float | None
+
+    @classmethod
+    def of(cls, steps: Sequence[_Done]) -> "_Losses":
+        return cls(_mean_loss(steps, "contrastive"), _mean_loss(steps, "accuracy"))
 
     @property
     def total(self) -> float:
-        return self.contrastive + _ACCURACY_WEIGHT * self.accuracy
+        return (self.contrastive or 0.0) + _ACCURACY_WEIGHT * (self.accuracy or 0.0)
 
 
-def _prepare(module: nn.Module, stacks: Sequence[Stack]) -> None:
-    """Shows a module all networks that are trained on, as they are."""
+def _epoch(fitting: Fitting, history: Sequence[Epoch]) -> Epoch:
+    begun, number = time.perf_counter(), len(history) + 1
+    steps = _train(fitting, number)
+    pace = sum(len(done.step.numbers) for done in steps) / (time.perf_counter() - begun)
+    _prepare(fitting.module, fitting.pools.train)
+    trained, validation = _Losses.of(steps), _Losses.of(_validate(fitting))
+    return Epoch(
+        epoch=number,
+        contrastive=trained.contrastive,
+        accuracy=trained.accuracy,
+        validation_contrastive=validation.contrastive,
+        validation_accuracy=validation.accuracy,
+        validation_loss=validation.total,
+        learning_rate=fitting.optimizer.param_groups[0]["lr"],
+        gradient_norm=float(np.mean([done.gradient for done in steps])),
+        networks_per_second=pace,
+        seconds=(history[-1].seconds if history else 0.0) + time.perf_counter() - begun,
+        best=validation.total < smallest_loss(history),
+    )
+
+
+def _prepare(module: nn.Module, pool: Pool) -> None:
+    """Shows a module all networks that are trained on, as they are; structures that no accuracy is known of are not."""
     module.eval()
-    shown = [unchanged(stack) for stack in stacks]
-    module.after_epoch([part.networks for part in shown], [part.accuracy for part in shown])  # type: ignore[operator]
+    accuracies = [pool.accuracy[torch.from_numpy(stack.members).to(pool.accuracy.device)] for stack in pool.stacks]
+    known = [number for number, accuracy in enumerate(accuracies) if accuracy.nan_to_num(0.0).any()]
+    shown = [pool.unchanged(pool.stacks[number]) for number in known]
+    module.after_epoch(shown, [accuracies[number] for number in known])  # type: ignore[operator]
 
 
-def _train_epoch(
-    module: nn.Module,
-    stacks: Sequence[Stack],
-    options: TrainOptions,
-    generator: np.random.Generator,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> _Loss:
-    """One pass over all runs in pairs, and one over all networks with their accuracies."""
-
-    def step(loss: Tensor) -> float:
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
-        optimizer.step()
-        schedule.step()
-        return loss.item()
-
-    module.train()
-    batches = draw_batches(stacks, options.batch_size, generator)
-    apart = [step(_apart(module, stacks, parts, options.temperature, generator)) for parts in batches]
-    misread = [step(_misread(module, part)) for part in draw_labelled(stacks, _LABELLED, generator)]
-    return _Loss(float(np.mean(apart)), float(np.mean(misread)))
+def _train(fitting: Fitting, number: int) -> list[_Done]:
+    options, pool = fitting.options, fitting.pools.train
+    generator = np.random.default_rng([options.seed, 1, number])
+    torch.manual_seed(int(generator.integers(2**31)))  # what the module drops
+    fitting.module.train()
+    steps = training_steps(pool, options, generator)
+    networks = sum(len(step.numbers) for step in steps)
+    seen, done = (number - 1) * networks, []
+    for place, step in enumerate(steps, start=1):
+        set_rate(fitting.optimizer, (number - 1 + place / len(steps)) / options.num_epochs)
+        done.append(_descend(fitting, step, generator))
+        seen += len(step.numbers)
+        fitting.progress(seen, options.num_epochs * networks)
+    return done
 
 
-def _validate(module: nn.Module, stacks: Sequence[Stack], options: TrainOptions) -> _Loss:
-    """The same pairs every time, and all networks as they are."""
-    module.eval()
-    generator = np.random.default_rng([options.seed, 2])
-    apart = []
+def _descend(fitting: Fitting, step: Step, generator: np.random.Generator) -> _Done:
+    """One step down the gradient."""
+    module = fitting.module
+    loss = step.loss(module, fitting.pools.train, fitting.options.temperature, generator)
+    value = _checked(loss, f"the {step.objective} loss")
+    fitting.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
+    gradient = _checked(norm, f"the gradient of the {step.objective} loss")
+    fitting.optimizer.step()
+    return _Done(step, value, gradient)
+
+
+def _validate(fitting: Fitting) -> list[_Done]:
+    """The same pairs every time."""
+    options, pool = fitting.options, fitting.pools.validation
+    fitting.module.eval()
+    generator, done = np.random.default_rng([options.seed, 3]), []
     with torch.inference_mode():
-        for _ in range(_VALIDATION_DRAWS):
-            for parts in draw_batches(stacks, options.batch_size, generator):
-                apart.append(_apart(module, stacks, parts, options.temperature, generator).item())
-        misread = [_misread(module, unchanged(stack)).item() for stack in stacks]
-    counts = [stack.count for stack in stacks]
-    return _Loss(float(np.mean(apart)), float(np.average(misread, weights=counts)))
+        for step in validation_steps(pool, options):
+            loss = step.loss(fitting.module, pool, options.temperature, generator)
+            done.append(_Done(step, _checked(loss, f"the {step.objective} loss of the validation runs")))
+    return done
 
 
-def _apart(
-    module: nn.Module,
-    stacks: Sequence[Stack],
-    parts: Sequence[Part],
-    temperature: float,
-    generator: np.random.Generator,
-) -> Tensor:
-    """InfoNCE over one batch of runs."""
-    pairs = [draw_pairs(stacks[part.stack], part.runs, generator) for part in parts]
-    views = [module(networks).chunk(2) for networks in pairs]
-    return contrastive(torch.cat([*(first for first, _ in views), *(second for _, second in views)]), temperature)
+def _checked(value: Tensor, name: str) -> float:
+    number = value.item()
+    if not math.isfinite(number):
+        raise NotFiniteError(f"{name} is {number}")
+    return number
 
 
-def _misread(module: nn.Module, part: Labelled) -> Tensor:
-    """The divergence of the accuracies that are read off networks."""
-    return accuracy_divergence(module.accuracy_logits(part.networks), part.accuracy)  # type: ignore[operator]
-
-
-def _steps(stacks: Sequence[Stack], options: TrainOptions) -> int:
-    """Steps per epoch."""
-    generator = np.random.default_rng(0)
-    labelled = sum(max(1, round(stack.count / _LABELLED)) for stack in stacks)
-    return len(draw_batches(stacks, options.batch_size, generator)) + labelled
-
-
-def _groups(module: nn.Module, rate: float) -> list[dict[str, object]]:
-    """Learned inputs have a larger rate and no decay."""
-    inputs = [value for name, value in module.named_parameters() if name.startswith("probes.inputs")]
-    others = [value for value in module.parameters() if all(value is not known for known in inputs)]
-    faster = [{"params": inputs, "lr": _PROBE_RATE * rate, "weight_decay": 0.0}] if inputs else []
-    return [{"params": others, "lr": rate}, *faster]
-
-
-def _schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """A short warm-up, then half a cosine."""
-
-    def factor(step: int) -> float:
-        done = (step + 1) / max(1, steps)
-        return (
-            done / _WARM_UP if done < _WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
-        )
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def _last_best(history: Sequence[Epoch]) -> int:
-    return max((epoch.epoch for epoch in history if epoch.best), default=0)
+def _mean_loss(steps: Sequence[_Done], objective: Objective) -> float | None:
+    """The mean over networks, None where there is none."""
+    own = [done for done in steps if done.step.objective == objective]
+    if not own:
+        return None
+    return float(np.average([done.loss for done in own], weights=[len(done.step.numbers) for done in own]))

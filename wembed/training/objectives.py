@@ -1,24 +1,28 @@
-"""What training makes small: views of one run apart, and accuracies misread.
+"""What training makes small: views of relatives apart, and accuracies misread.
 
-Legend: R runs, D features.
+Legend: P pairs, D features.
 """
 
 import torch
 from torch import Tensor, nn
 
 
-def contrastive(vectors: Tensor, temperature: float) -> Tensor:
-    """InfoNCE between two views of each of R runs, all other views of the batch as negatives (SimCLR, 2020).
+def contrastive(vectors: Tensor, related: Tensor, temperature: float) -> Tensor:
+    """InfoNCE between the two networks of each of P pairs, all strangers in the batch as negatives (SimCLR, 2020).
 
     Args:
-        vectors: [2 R, D], the first views of all runs, then the second ones.
+        vectors: [2 P, D], the first networks of all pairs, then the second ones.
+        related: [2 P, 2 P], which are no strangers; beside its partner a network is compared to none of these.
         temperature: of the softmax over cosines.
     """
     unit = nn.functional.normalize(vectors, dim=1)
-    scores = unit @ unit.T / temperature  # [2 R, 2 R]
-    scores = scores.masked_fill(torch.eye(len(scores), dtype=torch.bool, device=scores.device), -torch.inf)
-    partners = torch.arange(len(scores), device=scores.device).roll(len(scores) // 2)
-    return nn.functional.cross_entropy(scores, partners)
+    scores = unit @ unit.T / temperature  # [2 P, 2 P]
+    own = torch.arange(len(scores), device=scores.device)
+    partners = own.roll(len(scores) // 2)
+    left_out = related.clone()
+    left_out[own, partners] = False
+    left_out[own, own] = True
+    return nn.functional.cross_entropy(scores.masked_fill(left_out, -torch.inf), partners)
 
 
 def accuracy_divergence(logits: Tensor, accuracy: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """How an encoder is trained."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-ModelType = Literal["gnn", "mlp", "pca-mlp"]
-MODEL_TYPES: tuple[ModelType, ...] = get_args(ModelType)
+ModelType = Literal["gnn", "pna", "mlp", "pca-mlp"]
+Objective = Literal["both", "kinship", "accuracy"]
+MODEL_TYPES: tuple[ModelType, ...] = ("gnn", "mlp", "pca-mlp")  # those that an experiment trains
+FLAT: tuple[ModelType, ...] = ("mlp", "pca-mlp")  # they know one structure
 
 
 @dataclass(frozen=True)
@@ -13,10 +15,11 @@ class TrainOptions:
 
     Args:
         model_type: which encoder.
-        hidden_dim: width of a gnn's node states; of the others' hidden layers four times that.
+        hidden_dim: width of each of the two parts of a gnn's node states; a pna's are twice as wide, flat layers four
+            times.
         global_dim: length of the learned embedding.
-        message_passing_steps: sweeps of a gnn.
-        batch_size: runs per step, two networks of each.
+        message_passing_steps: sweeps of a gnn; a pna has a layer more.
+        batch_size: pairs of networks per step.
         num_epochs: at most.
         learning_rate: of AdamW at its peak.
         weight_decay: of AdamW.
@@ -24,6 +27,7 @@ class TrainOptions:
         patience: epochs without a smaller validation loss before training stops.
         views: of every network, itself included.
         components: principal components of pca-mlp.
+        objective: what is made small: relatives apart (`kinship`), accuracies misread (`accuracy`), or both.
         seed: of the split, the initial weights and all that is drawn.
         device: where it runs.
     """
@@ -40,5 +44,6 @@ class TrainOptions:
     patience: int = 15
     views: int = 4
     components: int = 64
+    objective: Objective = "both"
     seed: int = 0
     device: str = "cpu"

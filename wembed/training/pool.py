@@ -1,26 +1,28 @@
-"""Networks and their views as tensors, one stack per structure, and pairs of views of one run drawn from them.
+"""Networks and their views as tensors, one stack per structure; any of them by number, whatever their structures.
 
 Making a view costs more than a training step, so views are made once; epochs differ in which are paired.
 """
 
-from collections import defaultdict
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from wembed.encoder import Item
 from wembed.encoder.gnn import group_alike
 from wembed.graph import WeightGraph, build_graph
-from wembed.training.views import view_of
+from wembed.training.examples import Example
+from wembed.training.kin import Kin, Numbers
+from wembed.training.views import drastic_views, slight_views
 
 Progress = Callable[[int, int], None]
+Views = Literal["all", "faithful", "none"]  # of a network; faithful are those that its accuracy holds for
 
-_NEIGHBOUR = 0.7  # share of pairs that are neighbouring snapshots; the others are any two of a run
+_ROOM = 1 << 29  # parameters of all views of all networks, 2 GB: beyond, networks have fewer views
+_LEAST_VIEWS = 2  # the network, and one that differs from it
 
 
 class Networks(Protocol):
@@ -34,52 +36,31 @@ class Networks(Protocol):
 
 
 @dataclass(frozen=True)
-class Example:
-    """A network to train on.
-
-    Args:
-        item: its checkpoint and symmetries.
-        run: the run that it is a snapshot of.
-        step: of the run.
-        accuracy: what it reaches, NaN where that is not known.
-    """
-
-    item: Item
-    run: str
-    step: int
-    accuracy: float
-
-
-@dataclass(frozen=True)
 class Stack:
-    """All networks of one structure, each with its views: view v of network i lies at v * count + i.
+    """All networks of one structure, each with its views: view v of the i-th network lies at v * count + i.
 
     Args:
         networks: of all views.
-        count: number of networks N.
+        members: numbers of the networks among the examples.
         views: number of views of each, the network itself first.
-        runs: the networks of every run in the order of their steps, as indices below N.
-        accuracy: [N].
+        faithful: the first so many are about as good as the network.
+        parameters: of one network.
     """
 
     networks: Networks
-    count: int
+    members: Numbers
     views: int
-    runs: tuple[tuple[int, ...], ...]
-    accuracy: Tensor
+    faithful: int
+    parameters: int
 
+    @property
+    def count(self) -> int:
+        """Number of networks."""
+        return len(self.members)
 
-@dataclass(frozen=True)
-class Labelled:
-    """Some networks and their accuracies.
-
-    Args:
-        networks: B of one structure.
-        accuracy: [B].
-    """
-
-    networks: Networks
-    accuracy: Tensor
+    def number_of(self, views: Views) -> int:
+        """How many views of each network are of a kind; they stand first."""
+        return {"all": self.views, "faithful": self.faithful, "none": 1}[views]
 
 
 def make_stacks(
@@ -91,93 +72,96 @@ def make_stacks(
 ) -> list[Stack]:
     """Read networks, make their views and stack those of one structure.
 
+    Views are kept in memory, as numbers of 32 bits. Where all of them would have more than 2 GB, large networks have
+    fewer, but never less than two.
+
     Args:
         examples: the networks.
         batch: of graphs of one structure makes what the encoder takes.
         views: how many of each network, itself included.
         generator: of the views.
-        progress: told after every view of all networks.
+        progress: told after every network.
     """
-    graphs: list[list[WeightGraph]] = []
-    for view in range(views):
-        graphs.append([])
-        for number, example in enumerate(examples, start=1):
-            item = example.item if view == 0 else view_of(example.item, generator)
-            graphs[-1].append(build_graph(*item))
-            progress(view * len(examples) + number, views * len(examples))
-    stacks = []
-    for indices in group_alike(graphs[0]):
-        networks = batch([of_view[index] for of_view in graphs for index in indices])
-        stacks.append(_stack(networks, views, [examples[index] for index in indices]))
+    graphs = [build_graph(*example.item) for example in examples]  # they read no weight before it is asked for
+    room = _ROOM // max(1, len(examples))
+    stacks: list[Stack] = []
+    done = 0
+    for members in group_alike(graphs):
+        parameters = examples[members[0]].item[0].parameters
+        count = min(views, max(_LEAST_VIEWS, room // max(1, parameters)))
+        copies = math.ceil((count - 1) / 2), (count - 1) // 2
+        of_views: list[list[WeightGraph]] = [[] for _ in range(count)]
+        for number in members:
+            for view, graph in enumerate([graphs[number], *_copies(examples[number], *copies, generator)]):
+                of_views[view].append(graph)
+            done += 1
+            progress(done, len(examples))
+        networks = batch([graph for of_view in of_views for graph in of_view])
+        stacks.append(Stack(networks, np.array(members, dtype=np.intp), count, 1 + copies[0], parameters))
     return stacks
 
 
-def _stack(networks: Networks, views: int, examples: Sequence[Example]) -> Stack:
-    runs: dict[str, list[int]] = defaultdict(list)
-    for index in sorted(range(len(examples)), key=lambda place: examples[place].step):
-        runs[examples[index].run].append(index)
-    accuracy = torch.tensor([example.accuracy for example in examples], dtype=torch.float32)
-    return Stack(networks, len(examples), views, tuple(map(tuple, runs.values())), accuracy)
-
-
-def draw_pairs(stack: Stack, runs: NDArray[np.intp], generator: np.random.Generator) -> Networks:
-    """Two views of each of some runs, of neighbouring snapshots mostly: the first ones, then the second ones, [2 R]."""
-    drawn = np.array([_pair(stack.runs[run], generator) for run in runs])  # [R, 2]
-    return _views(stack, drawn.T.reshape(-1), generator).networks
-
-
-def draw_labelled(stacks: Sequence[Stack], size: int, generator: np.random.Generator) -> Iterator[Labelled]:
-    """A view of every network once, in random order, in batches of about `size` of one structure."""
-    parts: list[tuple[Stack, NDArray[np.intp]]] = []
-    for stack in stacks:
-        order = generator.permutation(stack.count)
-        parts += [(stack, part) for part in np.array_split(order, max(1, round(stack.count / size)))]
-    for place in generator.permutation(len(parts)):
-        stack, part = parts[place]
-        yield _views(stack, part, generator)
-
-
-def unchanged(stack: Stack) -> Labelled:
-    """All networks of a stack as they are."""
-    index = torch.arange(stack.count, device=stack.accuracy.device)
-    return Labelled(stack.networks.select(index), stack.accuracy)
-
-
-def _views(stack: Stack, networks: NDArray[np.intp], generator: np.random.Generator) -> Labelled:
-    """A random view of each of some networks."""
-    index = torch.from_numpy(networks).to(stack.accuracy.device)
-    views = torch.from_numpy(generator.integers(stack.views, size=len(networks))).to(index)
-    return Labelled(stack.networks.select(views * stack.count + index), stack.accuracy[index])
-
-
-def draw_batches(stacks: Sequence[Stack], size: int, generator: np.random.Generator) -> list[list["Part"]]:
-    """All runs once, in random order, in batches of about `size` runs of up to two structures each."""
-    parts: list[Part] = []
-    for number, stack in enumerate(stacks):
-        order = generator.permutation(len(stack.runs))
-        count = max(1, round(2 * len(order) / size))
-        parts += [Part(number, part) for part in np.array_split(order, count) if len(part)]
-    shuffled = [parts[place] for place in generator.permutation(len(parts))]
-    return [shuffled[start : start + 2] for start in range(0, len(shuffled), 2)]
+def _copies(example: Example, slight: int, drastic: int, generator: np.random.Generator) -> Iterator[WeightGraph]:
+    for item in slight_views(example.item, slight, generator):
+        yield build_graph(*item)
+    for item in drastic_views(example.item, drastic, generator):
+        yield build_graph(*item)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some runs of one stack.
+    """Some networks of one structure among those that were asked for.
 
     Args:
-        stack: its number.
-        runs: theirs.
+        networks: they.
+        places: theirs in what was asked for.
     """
 
-    stack: int
-    runs: NDArray[np.intp]
+    networks: Networks
+    places: Numbers
 
 
-def _pair(run: Sequence[int], generator: np.random.Generator) -> tuple[int, int]:
-    first = int(generator.integers(len(run)))
-    if generator.random() < _NEIGHBOUR:
-        second = min(max(first + int(generator.choice((-1, 1))), 0), len(run) - 1)
-    else:
-        second = int(generator.integers(len(run)))
-    return run[first], run[second]
+@dataclass(frozen=True)
+class Pool:
+    """What is trained on, N networks.
+
+    Args:
+        stacks: their views.
+        kin: who belongs together.
+        accuracy: [N], NaN where it is not known.
+        stack: [N], the number of each network's stack.
+    """
+
+    stacks: tuple[Stack, ...]
+    kin: Kin
+    accuracy: Tensor
+    stack: Numbers
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], stacks: Sequence[Stack]) -> Self:
+        """Examples and what `make_stacks` made of them."""
+        accuracy = torch.tensor([example.accuracy for example in examples], dtype=torch.float32)
+        of = np.zeros(len(examples), dtype=np.intp)
+        for number, stack in enumerate(stacks):
+            of[stack.members] = number
+        return cls(tuple(stacks), Kin.of(examples), accuracy, of)
+
+    def to(self, device: torch.device) -> "Pool":
+        """The same on a device."""
+        stacks = tuple(replace(stack, networks=stack.networks.to(device)) for stack in self.stacks)
+        return replace(self, stacks=stacks, accuracy=self.accuracy.to(device))
+
+    def draw(self, numbers: Numbers, views: Views, generator: np.random.Generator) -> list[Part]:
+        """A random view of each of some networks, structure by structure; of `none` the network itself."""
+        of = self.stack[numbers]
+        parts = []
+        for number in np.unique(of):
+            stack, places = self.stacks[number], np.flatnonzero(of == number)
+            index = np.searchsorted(stack.members, numbers[places])
+            index += generator.integers(stack.number_of(views), size=len(index)) * stack.count
+            parts.append(Part(stack.networks.select(torch.from_numpy(index).to(self.accuracy.device)), places))
+        return parts
+
+    def unchanged(self, stack: Stack) -> Networks:
+        """All networks of a stack as they are."""
+        return stack.networks.select(torch.arange(stack.count, device=self.accuracy.device))

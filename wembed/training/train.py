@@ -1,70 +1,35 @@
 """A zoo's rows and networks in; a trained encoder in its folder out.
 
-Runs and their families stand on one side of the split; networks of the test split are never read here.
+Runs and their families stand on one side of the split; networks of the test split are never read here. After every
+epoch the state of the training is kept beside its log; stopped anywhere, the same call goes on from there.
 """
 
-import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 import wembed
-from wembed.catalog import CatalogRow, Split, assign_splits, check_splits
 from wembed.device import one_thread
-from wembed.encoder import Encoder, Item, load_encoder, save_encoder, training_of
-from wembed.encoder.batches import Batch
-from wembed.encoder.flat import Flat, FlatBatch, FlatConfig
-from wembed.encoder.gnn import Gnn
-from wembed.encoder.probes import tasks_of
-from wembed.encoder.readout import GnnConfig
+from wembed.encoder import Encoder, load_encoder, save_encoder, training_of
+from wembed.encoder.features import FEATURE_VERSION
 from wembed.errors import NotFoundError, WembedError
-from wembed.training.loop import Epoch, Stacks, fit
+from wembed.training.data import Data
+from wembed.training.examples import Example, OpenItems, examples_of
+from wembed.training.history import Epoch, last_best, write_log
+from wembed.training.kinds import batch_of, untrained, with_weights
+from wembed.training.loop import Pools, fit
 from wembed.training.options import TrainOptions
-from wembed.training.pool import Example, Progress, Stack, make_stacks
+from wembed.training.pool import Pool, Progress, make_stacks
+from wembed.training.state import State, read_state, remove_state
 
-LOG = "log.jsonl"
-_LEAST_RUNS = 4  # per side: fewer have no strangers to tell apart
-_FLAT_WIDTH = 4  # times hidden_dim
+FORMAT = 2  # of what training does: encoders of another one are trained again
 
-OpenItems = Callable[[Sequence[CatalogRow]], Sequence[Item]]
-
-
-@dataclass(frozen=True)
-class Data:
-    """The rows that a training reads.
-
-    Args:
-        train: of the training runs.
-        validation: of the validation runs.
-        structure: the one structure that a flat encoder knows; "" for all.
-    """
-
-    train: tuple[CatalogRow, ...]
-    validation: tuple[CatalogRow, ...]
-    structure: str = ""
-
-    @property
-    def hash(self) -> str:
-        """Sixteen hex digits of what is trained on."""
-        lines = sorted((row.run or row.id, row.content, row.spec, row.accuracy or -1.0) for row in self.rows)
-        return hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:16]
-
-    @property
-    def rows(self) -> tuple[CatalogRow, ...]:
-        """All of them."""
-        return (*self.train, *self.validation)
-
-    @staticmethod
-    def runs(rows: Sequence[CatalogRow]) -> list[str]:
-        """The runs of some rows."""
-        return sorted({row.run or row.id for row in rows})
+Report = Callable[[Epoch], None]
 
 
 @dataclass(frozen=True)
@@ -76,31 +41,61 @@ class Trained:
         encoder: it.
         data: what it was trained on.
         history: its epochs; [] where it was there already.
+        notices: what was left out, in words.
+        stopped: what stopped it early, and which weights were kept; "" where nothing did.
     """
 
     folder: Path
     encoder: Encoder
     data: Data
     history: list[Epoch]
+    notices: tuple[str, ...] = ()
+    stopped: str = ""
 
 
-def select_data(rows: Sequence[CatalogRow], options: TrainOptions) -> Data:
-    """Which rows a training reads: all of its two splits, or of the structure with most runs for flat encoders.
+@dataclass(frozen=True)
+class Sides:
+    """The networks of a training.
 
-    Raises:
-        NotFoundError: there are too few runs.
+    Args:
+        train: what it is trained on.
+        validation: what its best epoch is chosen by; no relative of any of the others is among them.
+        structure: the one structure that a flat encoder knows; "" for all.
     """
-    splits = assign_splits(rows, options.seed)
-    structure = "" if options.model_type == "gnn" else _commonest_structure(rows, splits)
-    kept = [row for row in rows if not structure or row.structure == structure]
-    check_splits(kept, splits)
-    data = Data(_side(kept, splits, "train"), _side(kept, splits, "validation"), structure)
-    for name, side in (("training", data.train), ("validation", data.validation)):
-        count = len(data.runs(side))
-        if count < _LEAST_RUNS:
-            hint = "`wembed zoo build` makes a zoo with many runs"
-            raise NotFoundError(f"{count} {name} runs in the zoo, at least {_LEAST_RUNS} are needed", hint)
-    return data
+
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    structure: str = ""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how far a training is.
+
+    Args:
+        progress: while networks are read, and then while they are trained on: how many are done, of how many at most.
+        report: after every epoch.
+    """
+
+    progress: Progress = lambda done, total: None
+    report: Report = lambda epoch: None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A trained encoder.
+
+    Args:
+        encoder: it, in its folder.
+        history: its epochs.
+        notices: see `Trained`.
+        stopped: see `Trained`.
+    """
+
+    encoder: Encoder
+    history: list[Epoch]
+    notices: tuple[str, ...]
+    stopped: str
 
 
 def train(
@@ -109,50 +104,70 @@ def train(
     options: TrainOptions,
     folder: Path,
     progress: Progress = lambda done, total: None,
-    report: Callable[[Epoch], None] = lambda epoch: None,
+    report: Report = lambda epoch: None,
 ) -> Trained:
     """Trains an encoder and writes it into a folder, with a log of its epochs.
 
-    An encoder that is there already, of the same options and data, is not trained again.
+    An encoder that is there already, of the same options and data, is not trained again; one whose training was stopped
+    is trained on from its last whole epoch, and comes out as if nothing had happened.
 
     Args:
         data: see `select_data`.
         open_items: opens the checkpoints of rows, with their symmetries.
         options: how.
-        folder: where to; what is there is replaced at the end.
-        progress: told while networks are read.
-        report: told after every epoch.
+        folder: where to; what is there is replaced at the end, but for the log, which the first epoch replaces.
+        progress: see `Watch`.
+        report: see `Watch`.
 
     Raises:
-        WembedError: training diverged, or a checkpoint can't be read.
+        WembedError: no epoch was any good, or a checkpoint can't be read.
     """
     known = trained_before(folder, data, options)
     if known:
         return Trained(folder, known, data, [])
-    with one_thread():
-        return _train(data, open_items, options, folder, _Watch(progress, report))
+    sides = Sides(examples_of(data.train, open_items), examples_of(data.validation, open_items), data.structure)
+    learnt = train_examples(sides, options, folder, _told(data, options), Watch(progress, report))
+    return Trained(folder, learnt.encoder, data, learnt.history, learnt.notices, learnt.stopped)
 
 
-@dataclass(frozen=True)
-class _Watch:
-    progress: Progress
-    report: Callable[[Epoch], None]
+def train_examples(
+    sides: Sides, options: TrainOptions, folder: Path, told: Mapping[str, object], watch: Watch
+) -> Learnt:
+    """Trains an encoder on networks wherever they come from; see `train`.
 
+    Args:
+        sides: the networks.
+        options: how.
+        folder: where to.
+        told: what the encoder's config says about its training. It names the data: with the same words a training that
+            was stopped goes on.
+        watch: who is told how far it is.
 
-def _train(data: Data, open_items: OpenItems, options: TrainOptions, folder: Path, watch: _Watch) -> Trained:
-    generator = np.random.default_rng([options.seed, 0])
-    examples = [_examples(rows, open_items) for rows in (data.train, data.validation)]
-    batch = Gnn.batch if options.model_type == "gnn" else Flat.batch
-    with torch.random.fork_rng(devices=[]):
+    Raises:
+        NotFoundError: accuracies are to be learned, and none is known.
+        WembedError: no epoch was any good, or a checkpoint can't be read.
+    """
+    _check_labelled(sides, options)
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        made = [make_stacks(side, batch, options.views, generator, watch.progress) for side in examples]
-        stacks = Stacks(*(_on_device(side, options) for side in made))
-        encoder = _untrained(options, data, stacks)
-        encoder.module.calibrate([stack.networks for stack in stacks.train])  # type: ignore[misc] # its own kind
-        history = _fit(encoder.module, stacks, options, folder, watch.report)
-    trained = _with_weights(encoder, options)
-    save_encoder(trained, folder, _told(data, options))
-    return Trained(folder, trained, data, history)
+        pools = _pools(sides, options, watch.progress)
+        encoder = untrained(options, sides.structure, len(sides.train), [s.networks for s in pools.train.stacks])
+        state = read_state(folder, told) or State()
+
+        def keep(new: State) -> None:
+            new.write(folder, told)
+            write_log(folder, new.history)
+            watch.report(new.history[-1])
+
+        if state.history:
+            write_log(folder, state.history)  # killed between the two above
+        fitted = fit(encoder.module, pools, options, state, keep, watch.progress)
+    if not fitted.history:
+        raise WembedError(f"training stopped in {fitted.stopped}", "try a smaller --learning-rate")
+    trained = with_weights(encoder, options.device)
+    save_encoder(trained, folder, told)
+    remove_state(folder)
+    return Learnt(trained, fitted.history, _fewer_views(pools, options), _kept(fitted.history, fitted.stopped))
 
 
 def trained_before(folder: Path, data: Data, options: TrainOptions) -> Encoder | None:
@@ -165,72 +180,50 @@ def trained_before(folder: Path, data: Data, options: TrainOptions) -> Encoder |
         return None
 
 
+def epochs_before(folder: Path, data: Data, options: TrainOptions) -> int:
+    """How many epochs of a training with these options on these data are done, where it was stopped; else 0."""
+    state = read_state(folder, _told(data, options))
+    return len(state.history) if state else 0
+
+
 def _told(data: Data, options: TrainOptions) -> dict[str, object]:
     """What the encoder's config says about its training."""
     kept = {name: value for name, value in asdict(options).items() if name != "device"}
     sides = {"runs": data.runs(data.train), "validation_runs": data.runs(data.validation)}
     about = {"data": data.hash, "structure": data.structure, "version": wembed.__version__}
-    return {"split_seed": options.seed, "options": kept, **about, **sides}
+    formats = {"format": FORMAT, "features": FEATURE_VERSION}
+    return {"split_seed": options.seed, "options": kept, **about, **formats, **sides}
 
 
-def _fit(
-    module: nn.Module, stacks: Stacks, options: TrainOptions, folder: Path, report: Callable[[Epoch], None]
-) -> list[Epoch]:
-    """Trains, and writes every epoch into the log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("w", encoding="utf-8") as log:
-
-        def tell(epoch: Epoch) -> None:
-            log.write(json.dumps(asdict(epoch)) + "\n")
-            log.flush()
-            report(epoch)
-
-        history = fit(module, stacks, options, tell)
-    if not history:
-        raise WembedError("training diverged in its first epoch", "try a smaller --learning-rate")
-    return history
+def _check_labelled(sides: Sides, options: TrainOptions) -> None:
+    for name, examples in (("training", sides.train), ("validation", sides.validation)):
+        if options.objective == "accuracy" and all(math.isnan(example.accuracy) for example in examples):
+            raise NotFoundError(f"of no {name} run the accuracy is known", "train with --objective kinship")
 
 
-def _untrained(options: TrainOptions, data: Data, stacks: Stacks) -> Gnn | Flat:
-    networks = [stack.networks for stack in stacks.train]
-    if options.model_type == "gnn":
-        tasks = tuple((task.inputs, task.classes) for task in tasks_of([n for n in networks if isinstance(n, Batch)]))
-        sizes = (options.hidden_dim, options.global_dim, options.message_passing_steps)
-        return Gnn(GnnConfig(*sizes, tasks=tasks, seed=options.seed), device=options.device)
-    inputs = next(n for n in networks if isinstance(n, FlatBatch)).vectors.shape[1]
-    components = min(options.components, inputs, len(data.train)) if options.model_type == "pca-mlp" else 0
-    width = _FLAT_WIDTH * options.hidden_dim
-    flat = FlatConfig(data.structure, inputs, components, width, options.global_dim, options.seed)
-    return Flat(flat, device=options.device)
+def _pools(sides: Sides, options: TrainOptions, progress: Progress) -> Pools:
+    generator = np.random.default_rng([options.seed, 0])
+    batch, total = batch_of(options.model_type), len(sides.train) + len(sides.validation)
+
+    def pool(examples: Sequence[Example], before: int) -> Pool:
+        def tell(done: int, _: int) -> None:
+            progress(before + done, total)
+
+        stacks = make_stacks(examples, batch, options.views, generator, tell)
+        return Pool.of(examples, stacks).to(torch.device(options.device))
+
+    return Pools(pool(sides.train, 0), pool(sides.validation, len(sides.train)))
 
 
-def _with_weights(encoder: Gnn | Flat, options: TrainOptions) -> Gnn | Flat:
-    """The encoder that its trained module makes: its id follows from its weights."""
-    weights = {name: value.detach().cpu() for name, value in encoder.module.state_dict().items()}
-    if isinstance(encoder, Gnn):
-        return Gnn(encoder.config, weights, options.device)
-    return Flat(encoder.config, weights, options.device)
+def _fewer_views(pools: Pools, options: TrainOptions) -> tuple[str, ...]:
+    """Says where memory did not allow for all views."""
+    few = [stack for stack in (*pools.train.stacks, *pools.validation.stacks) if stack.views < options.views]
+    if not few:
+        return ()
+    count, least = sum(stack.count for stack in few), min(stack.parameters for stack in few)
+    return (f"{count} networks of {least} parameters or more have fewer than {options.views} views, to save memory",)
 
 
-def _examples(rows: Sequence[CatalogRow], open_items: OpenItems) -> list[Example]:
-    accuracies = [math.nan if row.accuracy is None else row.accuracy for row in rows]
-    return [
-        Example(item, row.run or row.id, row.step or 0, accuracy)
-        for item, row, accuracy in zip(open_items(rows), rows, accuracies, strict=True)
-    ]
-
-
-def _on_device(stacks: Sequence[Stack], options: TrainOptions) -> list[Stack]:
-    device = torch.device(options.device)
-    return [replace(stack, networks=stack.networks.to(device), accuracy=stack.accuracy.to(device)) for stack in stacks]
-
-
-def _side(rows: Sequence[CatalogRow], splits: Mapping[str, Split], side: Split) -> tuple[CatalogRow, ...]:
-    return tuple(row for row in rows if splits[row.id] == side)
-
-
-def _commonest_structure(rows: Sequence[CatalogRow], splits: Mapping[str, Split]) -> str:
-    """The structure that most training runs have."""
-    runs = {(row.run or row.id): row.structure for row in rows if splits[row.id] == "train"}
-    counts = Counter(runs.values())
-    return min(counts, key=lambda structure: (-counts[structure], structure), default="")
+def _kept(history: Sequence[Epoch], stopped: str) -> str:
+    """Says what is left of a training that was stopped."""
+    return f"training stopped in {stopped}; the weights of epoch {last_best(history)} are kept" if stopped else ""

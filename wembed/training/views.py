@@ -1,52 +1,144 @@
 """Views of a network: what symmetry does not cover, but kinship does.
 
-A view is the same network a little changed, as use changes it (noise, pruning, quantisation), its neurons shuffled.
+A view is the network as use changes it (noise, pruning, quantisation, fine-tuning of low rank, a layer drawn anew), and
+then any member of its symmetry class: neurons shuffled and rescaled, heads mixed, planes turned.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import in_memory
 from wembed.encoder import Item
-from wembed.symmetry import apply_action, random_action
+from wembed.symmetry import SymmetrySpec, apply_action, random_continuous_action
 
 Weight = NDArray[np.float64]
+Change = Callable[[str, Weight], Weight]  # of a tensor by its name
+Draw = Callable[[SymmetrySpec, np.random.Generator], Change]
 
-_NOISE = (0.01, 0.1)  # standard deviation, in standard deviations of the tensor
-_PRUNED = (0.05, 0.3)  # share of the smallest weights
-_BITS = (4, 8)  # of a quantised weight
+_SLIGHT_SIZE = (1e-3, 0.1)  # norm of a change, in norms of the tensor: what leaves a network about as good as it was
+_SIZE = (1e-3, 0.5)
+_SLIGHT_SHARE = (0.05, 0.3)  # of the smallest weights that are pruned
+_SHARE = (0.1, 0.9)
+_BITS = (8, 4)  # of a quantised weight
+_RANKS = (1, 2, 4, 8)  # of a fine-tuning of low rank
 
 
-def view_of(item: Item, generator: np.random.Generator) -> Item:
-    """A changed and shuffled copy of a network; vectors (biases, norms) are shuffled with the neurons, not changed."""
+def slight_views(item: Item, count: int, generator: np.random.Generator) -> Iterator[Item]:
+    """Copies that are about as good as the network itself: its accuracy holds for them too."""
+    return _views(item, _SLIGHT, count, generator)
+
+
+def drastic_views(item: Item, count: int, generator: np.random.Generator) -> Iterator[Item]:
+    """Copies that went further from the network, and may be no good any more."""
+    return _views(item, _DRASTIC, count, generator)
+
+
+def _views(item: Item, draws: Sequence[Draw], count: int, generator: np.random.Generator) -> Iterator[Item]:
+    """Vectors (biases, norms) go with the neurons, no more; the file is read once for all copies."""
     checkpoint, spec = item
-    change = _CHANGES[generator.integers(len(_CHANGES))]
-
-    def read(name: str) -> NDArray[np.generic]:
-        values = checkpoint.read(name)
-        return change(values.astype(np.float64), generator) if values.ndim > 1 and values.size else values
-
-    acted = apply_action(random_action(spec, generator), spec, read)
-    tensors = {name: values.astype(np.float32) for name, values in acted}
-    return in_memory(tensors, path=checkpoint.path), spec
+    stored = functools.cache(checkpoint.read)
+    for _ in range(count):
+        change = draws[int(generator.integers(len(draws)))](spec, generator)
+        acted = apply_action(random_continuous_action(spec, generator), spec, _changed(stored, change))
+        tensors = {name: values.astype(np.float32) for name, values in acted}
+        yield in_memory(tensors, path=checkpoint.path), spec
 
 
-def _noised(weight: Weight, generator: np.random.Generator) -> Weight:
-    noise: Weight = generator.uniform(*_NOISE) * weight.std() * generator.standard_normal(weight.shape)
-    return weight + noise
+def _changed(read: Callable[[str], NDArray[np.generic]], change: Change) -> Callable[[str], NDArray[np.generic]]:
+    def read_changed(name: str) -> NDArray[np.generic]:
+        values = read(name)
+        return change(name, values.astype(np.float64)) if values.ndim > 1 and values.size else values
+
+    return functools.cache(read_changed)  # what is shifted between layers is read twice, and must be the same
 
 
-def _pruned(weight: Weight, generator: np.random.Generator) -> Weight:
-    size = np.abs(weight)
-    return np.where(size < np.quantile(size, generator.uniform(*_PRUNED)), 0.0, weight)
+def _noised(sizes: tuple[float, float]) -> Draw:
+    def draw(spec: SymmetrySpec, generator: np.random.Generator) -> Change:
+        size = log_uniform(sizes, generator)
+
+        def change(name: str, weight: Weight) -> Weight:
+            noise = generator.standard_normal(weight.shape, dtype=np.float32)  # half the time of float64
+            return weight + size * _size_of(weight) * noise
+
+        return change
+
+    return draw
 
 
-def _quantised(weight: Weight, generator: np.random.Generator) -> Weight:
-    levels = 2.0 ** (generator.integers(*_BITS) - 1) - 1
-    largest = float(np.abs(weight).max()) or 1.0
-    return np.round(weight / largest * levels) * (largest / levels)
+def _tuned(sizes: tuple[float, float]) -> Draw:
+    """A low-rank update of every weight."""
+
+    def draw(spec: SymmetrySpec, generator: np.random.Generator) -> Change:
+        size, rank = log_uniform(sizes, generator), int(generator.choice(_RANKS))
+        return lambda name, weight: weight + low_rank(weight, size, rank, generator)
+
+    return draw
 
 
-_CHANGES: tuple[Callable[[Weight, np.random.Generator], Weight], ...] = (_noised, _pruned, _quantised)
+def _pruned(shares: tuple[float, float]) -> Draw:
+    def draw(spec: SymmetrySpec, generator: np.random.Generator) -> Change:
+        share = generator.uniform(*shares)
+
+        def change(name: str, weight: Weight) -> Weight:
+            size = np.abs(weight)
+            return np.where(size < np.quantile(size, share), 0.0, weight)
+
+        return change
+
+    return draw
+
+
+def _quantised(spec: SymmetrySpec, generator: np.random.Generator) -> Change:
+    levels = 2.0 ** (int(generator.choice(_BITS)) - 1) - 1
+
+    def change(name: str, weight: Weight) -> Weight:
+        largest = float(np.abs(weight).max()) or 1.0
+        return np.round(weight / largest * levels) * (largest / levels)
+
+    return change
+
+
+def _layer_redrawn(spec: SymmetrySpec, generator: np.random.Generator) -> Change:
+    return _redrawn([layer.tensors["weight"] for layer in spec.layers if layer.kind == "dense"], generator)
+
+
+def _head_redrawn(spec: SymmetrySpec, generator: np.random.Generator) -> Change:
+    sources = {layer.source for layer in spec.layers}
+    heads = [layer for layer in spec.layers if layer.kind == "dense" and layer.target not in sources]
+    return _redrawn([layer.tensors["weight"] for layer in heads], generator)
+
+
+def _redrawn(names: Sequence[str], generator: np.random.Generator) -> Change:
+    """One weight is drawn anew, as large as it was."""
+    chosen = names[int(generator.integers(len(names)))] if names else ""
+
+    def change(name: str, weight: Weight) -> Weight:
+        return _size_of(weight) * generator.standard_normal(weight.shape) if name == chosen else weight
+
+    return change
+
+
+def low_rank(weight: NDArray[np.floating[Any]], size: float, rank: int, generator: np.random.Generator) -> Weight:
+    """A random matrix of a rank, laid out as a weight, whose norm is `size` norms of the weight."""
+    columns = weight.size // len(weight)
+    update = generator.standard_normal((len(weight), rank)) @ generator.standard_normal((rank, columns))
+    scaled: Weight = update * (size * _size_of(weight) / (_size_of(update) or 1.0))
+    return scaled.reshape(weight.shape)
+
+
+def _size_of(weight: NDArray[np.floating[Any]]) -> float:
+    """The root mean square."""
+    return float(np.sqrt(np.mean(np.square(weight))))
+
+
+def log_uniform(limits: tuple[float, float], generator: np.random.Generator) -> float:
+    """A number whose logarithm is uniform between those of two limits."""
+    return float(np.exp(generator.uniform(*np.log(limits))))
+
+
+_SLIGHT: tuple[Draw, ...] = (_noised(_SLIGHT_SIZE), _tuned(_SLIGHT_SIZE), _pruned(_SLIGHT_SHARE), _quantised)
+_DRASTIC: tuple[Draw, ...] = (_noised(_SIZE), _tuned(_SIZE), _pruned(_SHARE), _layer_redrawn, _head_redrawn)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wembed.catalog import Zoo
 from wembed.device import resolve_device
-from wembed.encoder import BUILT_IN, DEFAULT_ENCODER, Encoder, load_encoder
+from wembed.encoder import BUILT_IN, DEFAULT_ENCODER, Encoder, load_encoder, pretrained
 from wembed.errors import NotFoundError
 from wembed.store import EmbeddingTable
 
@@ -14,10 +14,10 @@ _ON_CPU = ("fingerprint", "stats")  # they do without torch, which choosing a de
 
 
 def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Encoder:
-    """Gives an encoder: a folder, one of the zoo, or a built-in one; without a name, the newest of the zoo.
+    """Gives an encoder: one of the zoo, a folder, the packaged one or a built-in one; see `encoder_name`.
 
     Args:
-        name: what it is called; None for the newest gnn of the zoo, or the default where there is none.
+        name: what it is called; None for the zoo's newest, or the default where there is none.
         zoo: whose encoders to know.
         device: see `resolve_device`; some encoders run on the CPU whatever it says.
 
@@ -28,17 +28,18 @@ def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Enc
     own = zoo.root / "encoders" if zoo else None
     name = encoder_name(name, zoo)
     on = "cpu" if device == "auto" and name in _ON_CPU else resolve_device(device)
-    folders = [folder for folder in (own and own / name, Path(name)) if folder and (folder / CONFIG).is_file()]
-    if folders:
-        return load_encoder(folders[0].name, folders[0], on)
-    if name in BUILT_IN:
-        return load_encoder(name, None, on)
+    places = (own and own / name, Path(name), pretrained.FOLDER if name == pretrained.PRETRAINED else None)
+    folder = next((place for place in places if place and (place / CONFIG).is_file()), None)
+    if folder or name in BUILT_IN:
+        return load_encoder(name, folder, on)
     kept = sorted(folder.parent.name for folder in own.glob(f"*/{CONFIG}")) if own else []
-    raise NotFoundError(f"no encoder named {name}", f"known are {', '.join([*BUILT_IN, *kept])}, or give a folder")
+    packaged = [pretrained.PRETRAINED] if pretrained.is_packaged() else []
+    known = dict.fromkeys([*BUILT_IN, *packaged, *kept])
+    raise NotFoundError(f"no encoder named {name}", f"known are {', '.join(known)}, or give a folder")
 
 
 def encoder_name(name: str | None, zoo: Zoo | None) -> str:
-    """Gives the name that `find_encoder` goes by: the given one, the zoo's newest, or the default."""
+    """Gives the name that `find_encoder` goes by: the given one, that of the zoo's newest, or the default."""
     return name or _newest(zoo.root / "encoders" if zoo else None) or DEFAULT_ENCODER
 
 

@@ -25,8 +25,8 @@ def spec_for(zoo: Zoo | None, checkpoint: Checkpoint, given: SymmetrySpec | None
 
 def spec_of_row(zoo: Zoo | None, checkpoint: Checkpoint, row: CatalogRow | None) -> SymmetrySpec:
     """Gives the spec that a checkpoint was taken in with; the one that it would get now if that is no more."""
-    specs = list(_candidates(zoo, checkpoint)) if row else []
-    return next((spec for spec in specs if row and spec.hash == row.spec), None) or spec_for(zoo, checkpoint)
+    fitting = (spec for spec in _candidates(zoo, checkpoint) if row and spec.hash == row.spec)
+    return next(fitting, None) or spec_for(zoo, checkpoint)
 
 
 def spec_path(zoo: Zoo, structure: str) -> Path:

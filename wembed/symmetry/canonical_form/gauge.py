@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.symmetry.canonical_form.balance import Term, balance
-from wembed.symmetry.canonical_form.views import AffineView, DenseView, Flow, Vector
+from wembed.symmetry.canonical_form.views import AffineView, DenseView, Flow, Vector, over_taps
 
 DEAD = 1e-6  # of the site's median: a channel's in-norm times out-norm below which it carries nothing
 
@@ -94,9 +94,18 @@ def _blocks(flow: Flow, sites: Sequence[str], duals: Mapping[str, str]) -> list[
 
 
 def _reduced(layer: DenseView, by_target: bool, by_source: bool) -> Vector:
-    density = layer.density()
-    density = layer.rows.summed(density) if by_target else density.sum(0, keepdims=True)
-    return layer.columns.summed(density.T).T if by_source else density.sum(1, keepdims=True)
+    if by_target and by_source:  # all of it stays in memory: the balance of two scaled sites needs every entry
+        return layer.columns.summed(layer.rows.summed(layer.density()).T).T
+    targets, sources = np.zeros(layer.rows.size), np.zeros(layer.columns.size)
+    for box in layer.boxes():
+        squares = over_taps(np.square(layer.part(box)))
+        if by_target:
+            targets[box.targets] += squares.sum(1)
+        else:
+            sources[box.sources] += squares.sum(0)
+    if by_target:
+        return layer.rows.summed(targets)[:, None] * layer.unit**2
+    return layer.columns.summed(sources)[None, :] * layer.unit**2
 
 
 def _diagonal(norm: AffineView, by_target: bool, by_source: bool) -> Vector:

@@ -7,15 +7,19 @@ queries and keys equally large, its phase makes the sum of their squares a posit
 phase is not continuous where that sum vanishes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wembed.symmetry.action.channels import Channels
 from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.canonical_form.gauge import DEAD
-from wembed.symmetry.canonical_form.views import DenseView, Flow, Vector
+from wembed.symmetry.canonical_form.views import DenseView, Flow, Vector, over_taps
+
+_TIMES = 8  # how much larger than a tile a block is: each has to be taller than wide, or nothing is gained
 
 
 def moved_biases(flow: Flow, sides: Sides) -> Flow:
@@ -37,16 +41,32 @@ def _with_bias(view: DenseView, bias: Vector) -> DenseView:
 
 def _passed_on(view: DenseView, constant: Vector) -> Vector:
     """The bias of a layer that need not be given a constant [S] that is added to its source."""
-    return view.bias + view.weight().sum(2) @ constant if constant.any() else view.bias
+    return view.bias + _of_constant(view, constant).effect if constant.any() else view.bias
 
 
 def with_constant_source(view: DenseView, constant: Vector) -> DenseView:
     """A layer that need not be given a constant [S] that is added to its source."""
     if not constant.any():
         return view
-    weight = view.weight().sum(2)
-    size = np.sqrt(view.bias_size**2 + np.square(weight) @ constant**2)
-    return replace(view, bias=view.bias + weight @ constant, bias_size=size)
+    found = _of_constant(view, constant)
+    return replace(view, bias=view.bias + found.effect, bias_size=np.sqrt(view.bias_size**2 + found.squares))
+
+
+@dataclass(frozen=True)
+class _OfConstant:
+    """What a constant source adds to each target, and the sum of the squares of what it adds up from."""
+
+    effect: Vector
+    squares: Vector
+
+
+def _of_constant(view: DenseView, constant: Vector) -> _OfConstant:
+    found = _OfConstant(np.zeros(view.rows.size), np.zeros(view.rows.size))
+    for box in view.boxes():
+        weight, here = over_taps(view.part(box)), constant[box.sources]
+        found.effect[box.targets] += weight @ here
+        found.squares[box.targets] += np.square(weight) @ here**2
+    return found
 
 
 def settle_heads(flow: Flow, sides: Sides) -> Flow:
@@ -63,15 +83,14 @@ def settle_heads(flow: Flow, sides: Sides) -> Flow:
 
 def _mixed(flow: Flow, site: str, duals: Sequence[str]) -> Flow:
     """A site whose product of both sides is in its singular value decomposition."""
-    sides: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
+    sides: tuple[list[Iterator[Vector]], list[Iterator[Vector]]] = ([], [])
     for view in flow.dense:
         if view.target in (site, *duals):
             sides[view.target in duals].append(_targets(view))
         if view.source in (site, *duals):
             sides[view.source not in duals].append(_sources(view))
-    shape = flow.channels[site].shape
-    last = shape[flow.channels[site].own[-1]]
-    one, other = (_stacked(side, last) for side in sides)
+    channels = flow.channels[site]
+    one, other = (_triangle(chain(*side), channels.shape[channels.own[-1]]) for side in sides)
     first, second = _matrices(one, other)
     dense = []
     for view in flow.dense:
@@ -94,32 +113,34 @@ def _matrices(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDA
     return first, second
 
 
-def _targets(view: DenseView) -> NDArray[np.float64]:
-    """A triangle [P, k, d] with the products of a layer's targets, its bias included, in the objective's units."""
-    weight = view.weight()
-    targets, sources, taps = weight.shape
-    weight *= np.sqrt(sources * taps / targets)
-    columns = np.concatenate([weight.reshape(targets, -1), view.bias[:, None] / np.sqrt(targets)], 1)
-    return _triangle(view.rows.grouped(columns))
+def _targets(view: DenseView) -> Iterator[Vector]:
+    """What a layer's targets [P, n, d] are the columns of, bias included, in the objective's units and in blocks."""
+    for box in view.boxes("target", _TIMES):
+        weight = view.part(box) * view.unit
+        yield _columns(view.rows, weight.reshape(len(weight), -1))
+    yield _columns(view.rows, view.bias[:, None] / np.sqrt(view.rows.size))
 
 
-def _sources(view: DenseView) -> NDArray[np.float64]:
+def _sources(view: DenseView) -> Iterator[Vector]:
     """The same for a layer's sources."""
-    weight = view.weight()
-    targets, sources, taps = weight.shape
-    weight *= np.sqrt(sources * taps / targets)
-    return _triangle(view.columns.grouped(weight.transpose(1, 0, 2).reshape(sources, -1)))
+    for box in view.boxes("source", _TIMES):
+        weight = view.part(box) * view.unit
+        yield _columns(view.columns, weight.transpose(1, 0, 2).reshape(weight.shape[1], -1))
 
 
-def _triangle(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """R of the QR decomposition of what [P, d, ...] holds: d rows, transposed."""
-    return np.asarray(np.linalg.qr(rows.reshape(*rows.shape[:2], -1).transpose(0, 2, 1), mode="r"))
+def _columns(channels: Channels, values: Vector) -> Vector:
+    """Values [N, n] of channels as columns of each group's matrix, [P, n x repeats, d]."""
+    grouped = channels.grouped(values)
+    return grouped.reshape(*grouped.shape[:2], -1).transpose(0, 2, 1)
 
 
-def _stacked(triangles: Sequence[NDArray[np.float64]], last: int) -> NDArray[np.float64]:
-    if not triangles:
-        return np.zeros((1, 1, last))
-    return triangles[0] if len(triangles) == 1 else np.asarray(np.linalg.qr(np.concatenate(triangles, 1), mode="r"))
+def _triangle(blocks: Iterable[Vector], width: int) -> Vector:
+    """R [P, k, d] of the QR decomposition of all blocks [P, n, d], one below the other; zeros where there are none."""
+    found = np.zeros((1, 1, width))
+    for number, block in enumerate(blocks):
+        rows = np.concatenate([found, block], 1) if number else block
+        found = np.asarray(np.linalg.qr(rows, mode="r"))
+    return found
 
 
 @dataclass(frozen=True)
@@ -157,11 +178,14 @@ def _turned(flow: Flow, sides: Sides, site: str) -> Flow:
 def _planes(pairs: Sequence[tuple[DenseView, DenseView]]) -> _Planes:
     energy, square = np.zeros(1), np.zeros(1, dtype=np.complex128)
     for real, imaginary in pairs:
-        whole = real.weight() + 1j * imaginary.weight()
-        targets, sources, taps = whole.shape
-        bias = real.bias + 1j * imaginary.bias
-        energies = (np.square(np.abs(whole)).sum((1, 2)) * sources * taps + np.abs(bias) ** 2) / targets
-        squares = (np.square(whole).sum((1, 2)) * sources * taps + bias**2) / targets
-        energy = energy + real.rows.summed(energies)
-        square = square + real.rows.summed(squares.real) + 1j * real.rows.summed(squares.imag)
+        products = np.zeros((3, real.rows.size))  # of the real parts, of the imaginary ones, of one with the other
+        for box in real.boxes():
+            one, other = (view.part(box).reshape(len(real.bias[box.targets]), -1) for view in (real, imaginary))
+            for number, (left, right) in enumerate(((one, one), (other, other), (one, other))):
+                products[number, box.targets] += np.einsum("ts,ts->t", left, right)
+        products *= real.unit**2
+        biases = np.stack([real.bias**2, imaginary.bias**2, real.bias * imaginary.bias])
+        own, others, both = map(real.rows.summed, products + biases / real.rows.size)
+        energy = energy + own + others
+        square = square + own - others + 2j * both
     return _Planes(energy, square)

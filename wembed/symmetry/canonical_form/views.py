@@ -1,9 +1,10 @@
 """Views of layers: weights as read from the file, seen through factors that are kept beside them.
 
-A view never changes a file and holds no weight: it reads one when asked.
+A view never changes a file and holds no weight: it reads one when asked, whole or in tiles. Where a tensor's layout
+allows it, no more of it is read than the tile at hand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
 from wembed.errors import CheckpointRefusedError
-from wembed.symmetry.action.cells import Cell, multiplied
+from wembed.symmetry.action.cells import Cell, Side, multiplied
 from wembed.symmetry.action.channels import Channels
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.canonical_form.layout import laid, mixed_along, taps_of
+from wembed.symmetry.canonical_form.boxes import LARGEST, Box, Cutting
+from wembed.symmetry.canonical_form.layout import Layout, Real, mixed_along
+from wembed.symmetry.canonical_form.stored import StoredWeight
 from wembed.symmetry.spec import Layer, SymmetrySpec
 from wembed.symmetry.stacks import read_tensor
 
@@ -30,13 +33,28 @@ class Turn:
 
     Args:
         factors: complex, by the site's own channels.
-        other: the layer of the other half.
+        other: the weight of the other half.
         is_imaginary: whether the view is of the second half.
     """
 
     factors: NDArray[np.complex128]
-    other: Layer
+    other: StoredWeight
     is_imaginary: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of a weight.
+
+    Args:
+        targets: which of the targets it is of.
+        sources: which of the sources.
+        weight: [t, s, K], the caller's.
+    """
+
+    targets: slice
+    sources: slice
+    weight: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class DenseView:
         left: what mixes its targets, before they are scaled.
         right: what mixes its sources.
         turn: what turns its targets.
+        stored: the weight that it is a view of.
     """
 
     name: str
@@ -72,9 +91,7 @@ class DenseView:
     left: Matrices | None = None
     right: Matrices | None = None
     turn: Turn | None = None
-    _checkpoint: Checkpoint = field(kw_only=True, repr=False)
-    _spec: SymmetrySpec = field(kw_only=True, repr=False)
-    _layer: Layer = field(kw_only=True, repr=False)
+    stored: StoredWeight = field(kw_only=True, repr=False)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, spec: SymmetrySpec, layer: Layer, channels: Mapping[str, Channels]) -> Self:
@@ -89,10 +106,10 @@ class DenseView:
         rows, columns = channels[layer.target], channels[layer.source]
         bias = np.zeros(rows.size)
         if "bias" in layer.tensors:
-            cell = Cell.of(spec, layer, "bias")
-            read = cell.take(read_tensor(checkpoint, spec, layer.tensors["bias"]).astype(np.float64))
-            bias = laid(cell, read, rows, None, ())[:, 0, 0]
-        taps = taps_of(spec, Cell.of(spec, layer, "weight"), rows, columns)
+            layout = Layout.of(Cell.of(spec, layer, "bias"), rows, None, ())
+            read = layout.cell.take(read_tensor(checkpoint, spec, layer.tensors["bias"]))
+            bias = layout.laid(read, layout.whole, np.float64)[:, 0, 0]
+        stored = StoredWeight(checkpoint, spec, layer, rows, columns)
         return cls(
             layer.name,
             layer.source,
@@ -101,18 +118,16 @@ class DenseView:
             down=np.ones(columns.size),
             bias=bias,
             bias_size=np.abs(bias),
-            taps=tuple(spec.sizes[atom] for atom in taps),
+            taps=tuple(spec.sizes[atom] for atom in stored.taps),
             rows=rows,
             columns=columns,
-            _checkpoint=checkpoint,
-            _spec=spec,
-            _layer=layer,
+            stored=stored,
         )
 
     @property
     def has_kernel(self) -> bool:
         """Whether it is a convolution, whose padding a constant would not pass."""
-        return "tap" in self._layer.layout
+        return "tap" in self.stored.layer.layout
 
     def scaled(self, up: Scales, down: Scales) -> Self:
         """With its target channels multiplied by `up` and its source channels by `down`, where these name its sites."""
@@ -147,37 +162,73 @@ class DenseView:
         laid = factors[self.rows.index]
         whole = other.bias + 1j * self.bias if is_imaginary else self.bias + 1j * other.bias
         bias = np.asarray((whole * laid).imag if is_imaginary else (whole * laid).real)
-        return replace(self, bias=bias, bias_size=np.abs(bias), turn=Turn(turn, other._layer, is_imaginary))
+        return replace(self, bias=bias, bias_size=np.abs(bias), turn=Turn(turn, other.stored, is_imaginary))
 
     def density(self) -> Vector:
         """A [T, S]: the squares of fan_in W, summed over taps and divided by T, S, taps: it adds up to their mean."""
-        weight = self.weight()
-        targets, sources, taps = weight.shape
-        density: Vector = np.square(weight).sum(2) * (sources * taps / targets)
+        density = np.zeros((self.rows.size, self.columns.size))
+        for box in self.boxes():
+            density[box.targets, box.sources] = over_taps(np.square(self.part(box)))
+        density *= self.unit**2
         return density
+
+    @property
+    def unit(self) -> float:
+        """What a weight's entries are multiplied with, so that their squares add up to the mean of (fan_in W)^2."""
+        return float(np.sqrt(self.columns.size * self.stored.layout.count / self.rows.size)) if self.rows.size else 0.0
 
     def weight(self) -> NDArray[np.float64]:
         """The canonical weight [T, S, taps], read from the file now."""
-        weight = self._turned() if self.turn else self._raw(self._layer)
+        return self.part(self.stored.layout.whole)
+
+    def tiles(self) -> Iterator[Tile]:
+        """The canonical weight in tiles, which together are all of it, each read from the file when it is its turn.
+
+        A tile has about half a million entries at most. It has more where what is mixed (the dimensions of a head, all
+        sources of a low rank) does not fit into that, since that must be read as one; and a tensor is read whole for
+        each tile where a pickle does not keep its elements in order.
+        """
+        for box in self.boxes():
+            weight = self.part(box).astype(np.float32) if self.stored.is_double else self._read(box, np.float32)
+            yield Tile(box.targets, box.sources, weight)
+
+    def boxes(self, held: Side | None = None, times: int = 1) -> Iterator[Box]:
+        """What the weight may be read in, in the file's order.
+
+        Args:
+            held: a side that no box cuts.
+            times: how much larger a box may be than a tile.
+        """
+        whole, pairs = self.stored.layout.whole, max(1, times * LARGEST // max(1, self.stored.layout.count))
+        if whole.size <= pairs:
+            return iter((whole,))
+        row_end = len(self.rows.shape) if self.left is None else self.rows.own[-1]
+        column_end = len(self.columns.shape) if self.right is None else self.columns.own[-1]
+        ends = 0 if held == "target" else row_end, 0 if held == "source" else column_end
+        return Cutting(self.stored.layout.labels, *ends).boxes(whole, pairs)
+
+    def part(self, box: Box) -> NDArray[np.float64]:
+        """A box [t, s, taps] of the canonical weight, read from the file now."""
+        return self._read(box, np.float64)
+
+    def _read(self, box: Box, dtype: type[Real]) -> NDArray[Real]:
+        weight = self.stored.read(box, dtype)
+        if self.turn:
+            other = self.turn.other.read(box, dtype)
+            factors = self.turn.factors[self.rows.index[box.targets]][:, None, None]
+            weight *= factors.real.astype(dtype)
+            other *= (factors.imag if self.turn.is_imaginary else -factors.imag).astype(dtype)
+            weight += other
         if self.left is not None:
-            weight = mixed_along(weight, self.rows, self.left, axis=0)
+            weight = mixed_along(weight, self.rows, self.left, 0, box.rows)
         if self.right is not None:
-            weight = mixed_along(weight, self.columns, self.right, axis=1)
-        weight *= self.up[:, None, None]
-        weight *= self.down[None, :, None]
+            weight = mixed_along(weight, self.columns, self.right, 1, box.columns)
+        up, down = self.up[box.targets], self.down[box.sources]
+        if (up != 1.0).any():  # most of a large network is not scaled
+            weight *= up[:, None, None].astype(dtype)
+        if (down != 1.0).any():
+            weight *= down[None, :, None].astype(dtype)
         return weight
-
-    def _raw(self, layer: Layer) -> NDArray[np.float64]:
-        cell = Cell.of(self._spec, layer, "weight")
-        values = cell.take(read_tensor(self._checkpoint, self._spec, layer.tensors["weight"]))
-        return laid(cell, values, self.rows, self.columns, taps_of(self._spec, cell, self.rows, self.columns))
-
-    def _turned(self) -> NDArray[np.float64]:
-        assert self.turn is not None  # only called where there is one
-        own, other = self._raw(self._layer), self._raw(self.turn.other)
-        whole = other + 1j * own if self.turn.is_imaginary else own + 1j * other
-        whole *= self.turn.factors[self.rows.index][:, None, None]
-        return np.array(whole.imag if self.turn.is_imaginary else whole.real)
 
 
 @dataclass(frozen=True)
@@ -269,6 +320,11 @@ class Flow:
         """Every layer scaled."""
         dense = tuple(layer.scaled(up, down) for layer in self.dense)
         return replace(self, dense=dense, affine=tuple(norm.scaled(up, down) for norm in self.affine))
+
+
+def over_taps(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values [T, S, taps] added up to [T, S]."""
+    return values[:, :, 0] if values.shape[2] == 1 else np.asarray(values.sum(2))  # a sum of one is slow
 
 
 def read_vector(checkpoint: Checkpoint, spec: SymmetrySpec, name: str) -> Vector:

@@ -1,0 +1,124 @@
+"""How well accuracies are read off weights: on runs, on an architecture and on widths that no encoder was trained on.
+
+A zoo of some 800 snapshots of digit classifiers is built once. Every seed draws the split, the initial weights and the
+batches anew. All learned encoders see the same networks for as many epochs, trained towards accuracies alone; the
+epoch is chosen on validation runs. Every encoder's vectors, and the statistics, then go through the one regression of
+`wembed evaluate`, fitted and chosen on the same runs, and are ranked on the same test runs. All that is compared is
+compared on one draw of runs (paired bootstrap), with tau over the most that ties let it be.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wembed.catalog import CatalogRow, Split, Zoo
+from wembed.encoder import Encoder
+from wembed.evaluate.accuracy import fit
+from wembed.evaluate.embeddings import Statistics, Vectors, embed_items
+from wembed.evaluate.material import Material
+from wembed.evaluate.paired import Difference, paired_difference
+from wembed.metrics import kendall_tau, tau_max
+from wembed.prediction import learned_part
+from wembed.training import Data, TrainOptions, train
+from wembed.zoo import open_items, silent
+from wembed.zoo.builder import BuildManifest, BuildOptions, build
+
+pytestmark = pytest.mark.slow
+
+SEEDS = (0, 1, 2)
+EPOCHS = 30
+OURS, STATISTICS = "gnn", "statistics"
+ONE = "cnn-relu-8x8"  # the architecture that the flat encoders know
+FAMILY = "cnn-*"
+WIDE, WIDER = 16, 64  # the widest that is trained on, the narrowest that is tested on
+WIDTH_LOSS = 0.05  # of tau/tau_max, at most, by not having seen the width
+
+BOTH = ["none", "batch"]
+DIGITS = [
+    {"architecture": {"kind": "cnn", "hidden": [8, 8]}, "runs": 60},
+    {"grid": {"kind": "cnn", "hidden": [[8], [16], [8, 16]], "activation": ["relu", "silu"], "norm": BOTH}, "runs": 8},
+    {"grid": {"kind": "mlp", "hidden": [[8], [16]], "activation": ["relu", "silu"]}, "runs": 10},
+    {"grid": {"kind": "cnn", "hidden": [[64]], "activation": ["relu", "silu"], "norm": BOTH}, "runs": 20},
+]
+MANIFEST = {
+    "name": "accuracy",
+    "seed": 11,
+    "training": {"batch_size": 32, "snapshots": [20, 80, 300]},
+    "hyperparameters": {
+        "learning_rate": [1e-4, 3e-2],
+        "weight_decay": [1e-5, 1e-1],
+        "init_scale": [0.5, 2.0],
+        "train_fraction": [0.1, 1.0],
+        "label_noise": [0.0, 0.5],
+    },
+    "groups": [{"dataset": "digits", **group} for group in DIGITS],
+}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What each encoder predicts of the same test checkpoints.
+
+    Args:
+        true: measured accuracies, [N].
+        runs: the run of each, [N].
+        predicted: encoder -> accuracies, [N].
+    """
+
+    true: np.ndarray
+    runs: np.ndarray
+    predicted: dict[str, np.ndarray]
+
+    def share(self, name: str) -> float:
+        """tau/tau_max of an encoder."""
+        return (kendall_tau(self.true, self.predicted[name]) or 0.0) / tau_max(self.true)
+
+    def difference(self, first: str, second: str) -> Difference:
+        """How much more the first reaches than the second."""
+        pair = (self.predicted[first], self.predicted[second])
+        found = paired_difference(self.true, *pair, self.runs, np.random.default_rng(0))
+        assert found is not None
+        return found
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory) -> Zoo:
+    zoo = Zoo(tmp_path_factory.mktemp("accuracy") / "zoo")
+    build(zoo, BuildOptions(BuildManifest.model_validate(MANIFEST), seed=11, jobs=1))
+    return zoo
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def seed(request) -> int:
+    return request.param
+
+
+def width(row: CatalogRow) -> int:
+    return max(int(part) for part in row.architecture.rsplit("-", 1)[-1].split("x"))
+
+
+def narrow(rows: list[CatalogRow]) -> list[CatalogRow]:
+    return [row for row in rows if width(row) <= WIDE]
+
+
+def learned(zoo: Zoo, model_type: str, splits: dict[str, Split], seed: int, folder: Path) -> Encoder:
+    """An encoder trained on the rows that a split gives it; flat ones on their one architecture."""
+    rows = [row for row in zoo.rows() if "mlp" not in model_type or row.architecture == ONE]
+    train_rows, validation = (tuple(r for r in rows if splits.get(r.id) == side) for side in ("train", "validation"))
+    structure = train_rows[0].structure if "mlp" in model_type else ""
+    options = TrainOptions(model_type, num_epochs=EPOCHS, patience=EPOCHS, views=2, objective="accuracy", seed=seed)
+    return train(Data(train_rows, validation, structure), lambda r: open_items(zoo, r), options, folder).encoder
+
+
+def ranked(zoo: Zoo, splits: dict[str, Split], encoders: dict[str, Encoder], seed: int) -> Ranking:
+    """What encoders, and the statistics, make of the test rows of a split."""
+    rows = [row for row in zoo.rows() if row.id in splits]
+    material = Material(rows, list(open_items(zoo, rows)), splits, [])
+    test, predicted = material.side("test"), {}
+    for name, encoder in {**encoders, STATISTICS: Statistics()}.items():
+        vectors = embed_items(encoder, material.items, [row.structure for row in rows], silent)
+        read = Vectors(learned_part(encoder, vectors.values), vectors.known)
+        predicted[name] = fit(material, read, seed).of(test).values
+    return Ranking(material.accuracies[test], material.runs[test], predicted)
