@@ -47,6 +47,17 @@ def train(
     ] = "both",
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-8, help="At its peak.")] = 2e-3,
     temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrastive loss.")] = 0.1,
+    probes: Annotated[
+        int, typer.Option("--probes", min=0, help="Learned inputs that are pushed through networks; 0 for none.")
+    ] = 128,
+    hold_out: Annotated[
+        str,
+        typer.Option(
+            "--hold-out",
+            metavar="PATTERNS",
+            help="Architectures not to train on, such as 'cnn-*,vit-*'; `wembed evaluate` then measures on them.",
+        ),
+    ] = "",
     seed: options.Seed = 0,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     device: options.Device = "auto",
@@ -64,6 +75,8 @@ def train(
 
     Example: wembed train --objective kinship --name lineage
 
+    Example: wembed train --hold-out 'vit-*' --name without-vit
+
     Example: wembed train --model-type pna
     """
     from wembed.catalog import Zoo
@@ -80,7 +93,8 @@ def train(
     opened = Zoo.open(zoo)
     chosen = TrainOptions(
         model_type, hidden_dim, global_dim, message_passing_steps, batch_size, num_epochs, learning_rate,
-        temperature=temperature, patience=patience, objective=objective, seed=seed, device=on,
+        temperature=temperature, patience=patience, probes=probes, objective=objective, hold_out=hold_out, seed=seed,
+        device=on,
     )  # fmt: skip
     data = select_data(opened.rows(), chosen)
     if data.structure:

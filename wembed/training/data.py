@@ -50,7 +50,7 @@ def select_data(rows: Sequence[CatalogRow], options: TrainOptions) -> Data:
     Raises:
         NotFoundError: there are too few runs.
     """
-    splits = assign_splits(rows, options.seed)
+    splits = assign_splits(rows, options.seed, options.hold_out)
     structure = _commonest_structure(rows, splits) if options.model_type in FLAT else ""
     kept = [row for row in rows if not structure or row.structure == structure]
     check_splits(kept, splits)

@@ -19,6 +19,7 @@ class TrainOptions:
             times.
         global_dim: length of the learned embedding.
         message_passing_steps: sweeps of a gnn; a pna has a layer more.
+        probes: learned inputs that a gnn pushes through networks; 0 for none.
         batch_size: pairs of networks per step.
         num_epochs: at most.
         learning_rate: of AdamW at its peak.
@@ -28,6 +29,7 @@ class TrainOptions:
         views: of every network, itself included.
         components: principal components of pca-mlp.
         objective: what is made small: relatives apart (`kinship`), accuracies misread (`accuracy`), or both.
+        hold_out: patterns of the architectures that are not trained on, see `assign_splits`; "" for none.
         seed: of the split, the initial weights and all that is drawn.
         device: where it runs.
     """
@@ -44,6 +46,8 @@ class TrainOptions:
     patience: int = 15
     views: int = 4
     components: int = 64
+    probes: int = 128
     objective: Objective = "both"
+    hold_out: str = ""
     seed: int = 0
     device: str = "cpu"

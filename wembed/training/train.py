@@ -192,7 +192,7 @@ def _told(data: Data, options: TrainOptions) -> dict[str, object]:
     sides = {"runs": data.runs(data.train), "validation_runs": data.runs(data.validation)}
     about = {"data": data.hash, "structure": data.structure, "version": wembed.__version__}
     formats = {"format": FORMAT, "features": FEATURE_VERSION}
-    return {"split_seed": options.seed, "options": kept, **about, **formats, **sides}
+    return {"split_seed": options.seed, "hold_out": options.hold_out, "options": kept, **about, **formats, **sides}
 
 
 def _check_labelled(sides: Sides, options: TrainOptions) -> None:
