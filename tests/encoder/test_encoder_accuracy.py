@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wembed.catalog import CatalogRow, Split, Zoo
+from wembed.catalog import CatalogRow, Split, Zoo, assign_splits
 from wembed.encoder import Encoder
 from wembed.evaluate.accuracy import fit
 from wembed.evaluate.embeddings import Statistics, Vectors, embed_items
@@ -90,11 +90,6 @@ def zoo(tmp_path_factory) -> Zoo:
     return zoo
 
 
-@pytest.fixture(scope="module", params=SEEDS)
-def seed(request) -> int:
-    return request.param
-
-
 def width(row: CatalogRow) -> int:
     return max(int(part) for part in row.architecture.rsplit("-", 1)[-1].split("x"))
 
@@ -122,3 +117,74 @@ def ranked(zoo: Zoo, splits: dict[str, Split], encoders: dict[str, Encoder], see
         read = Vectors(learned_part(encoder, vectors.values), vectors.known)
         predicted[name] = fit(material, read, seed).of(test).values
     return Ranking(material.accuracies[test], material.runs[test], predicted)
+
+
+def drawn_runs(rows: list[CatalogRow], seed: int) -> dict[str, Split]:
+    """(a) All that is narrow; runs are held out."""
+    plain = assign_splits(rows, seed)
+    return {row.id: plain[row.id] for row in narrow(rows)}
+
+
+def held_out_widths(rows: list[CatalogRow], seed: int) -> dict[str, Split]:
+    """(c) Narrow runs are trained on; what is tested are those wide runs that `known_widths` tests, too."""
+    plain = assign_splits(rows, seed)
+    trained_on = {row.id: plain[row.id] for row in narrow(rows) if plain[row.id] != "test"}
+    return trained_on | {row.id: "test" for row in rows if width(row) >= WIDER and plain[row.id] == "test"}
+
+
+def known_widths(rows: list[CatalogRow], seed: int) -> dict[str, Split]:
+    """Wide runs are trained on, and others of the same widths tested."""
+    plain = assign_splits(rows, seed)
+    return {row.id: plain[row.id] for row in rows if width(row) >= WIDER}
+
+
+@pytest.fixture(scope="module")
+def rankings(zoo, tmp_path_factory) -> dict[int, dict[str, Ranking]]:
+    """Seed -> what was held out -> what was found."""
+    return {seed: measure(zoo, seed, tmp_path_factory.mktemp("encoders")) for seed in SEEDS}
+
+
+def measure(zoo: Zoo, seed: int, folder: Path) -> dict[str, Ranking]:
+    """All that one seed finds, by what was held out; "one" is the flat encoders' architecture alone."""
+    rows = zoo.rows()
+
+    def trained(place: str, splits: dict[str, Split], *model_types: str) -> dict[str, Encoder]:
+        return {name: learned(zoo, name, splits, seed, folder / place / name) for name in model_types}
+
+    runs, family = drawn_runs(rows, seed), assign_splits(narrow(rows), seed, FAMILY)
+    widths, known = held_out_widths(rows, seed), known_widths(rows, seed)
+    one = {row.id: runs[row.id] for row in rows if row.architecture == ONE}
+    graphs, flat = trained("runs", runs, OURS, "pna"), trained("runs", runs, "mlp", "pca-mlp")
+    return {
+        "runs": ranked(zoo, runs, graphs, seed),
+        "one": ranked(zoo, one, graphs | flat, seed),
+        "family": ranked(zoo, family, trained("family", family, OURS, "pna"), seed),
+        "widths": ranked(zoo, widths, trained("widths", widths, OURS, "pna"), seed),
+        "known widths": ranked(zoo, known, trained("known", known, OURS), seed),
+    }
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("place", "other"),
+    [
+        *[("runs", STATISTICS), ("runs", "pna"), ("one", "mlp"), ("one", "pca-mlp")],
+        *[("family", STATISTICS), ("family", "pna"), ("widths", STATISTICS), ("widths", "pna")],
+    ],
+)
+def test_the_gnn_orders_what_is_held_out_better(rankings, seed, place, other, record_property):
+    ranking = rankings[seed][place]
+    found = ranking.difference(OURS, other)
+    for name in (OURS, other):
+        record_property(f"tau/tau_max, {place} held out, seed {seed}: {name}", ranking.share(name))
+    record_property(f"share of draws in which the gnn is above {other}, {place}, seed {seed}", found.above)
+    assert found.value > 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_width_that_was_never_seen_costs_little(rankings, seed, record_property):
+    unseen, seen = (rankings[seed][place] for place in ("widths", "known widths"))
+    assert np.array_equal(unseen.true, seen.true)
+    loss = seen.share(OURS) - unseen.share(OURS)
+    record_property(f"tau/tau_max that a width never seen costs, seed {seed}", loss)
+    assert loss <= WIDTH_LOSS

@@ -9,11 +9,13 @@ import pytest
 from kin_encoders import ENCODERS, HELD
 from kin_real import all_real, distractors, opened, same_run
 from kin_tables import RARELY_LOST, record_recall
-from kin_zoo import FINE_TUNED, KinZoo, embedded, every_kind, few_kinds, folder_of, vectors_of
+from kin_zoo import FINE_TUNED, KinZoo, embedded, every_kind, few_kinds, folder_of, twin_of, vectors_of
 from numpy.typing import NDArray
 
+from wembed.encoder import Item
 from wembed.evaluate.queries import disguised
 from wembed.metrics import ranks
+from wembed.zoo.builder.lineage.change import relative_change
 
 DISTRACTORS = 24  # of one run
 FAR = "Pendulum-v1_1"  # went .8 of its weights' size after its best model was kept
@@ -54,12 +56,31 @@ def test_children_find_their_parents_among_everything(zoo, real_checkpoints, nam
     title, derivations = f"{name}, {len(gallery)} networks", [str(row.derivation) for row in zoo.children]
     record_recall(record_property, title, found, zoo.changes, derivations)
     record_recall(record_property, f"{title}, fine-tuned", found[tuned], zoo.changes[tuned], kinds_of(zoo)[tuned])
+    for kind, changes in twins_apart(zoo).items():
+        record_property(f"{kind} twins of a run, change: least", min(changes))
+        record_property(f"{kind} twins of a run, change: median", float(np.median(changes)))
     for number in np.flatnonzero(tuned & (found > 1)):
         record_property(f"{title}, change of what is lost: {told(zoo, number, scores[number])}", zoo.changes[number])
     scores[:, np.flatnonzero(zoo.twins)] = -np.inf
     record_recall(record_property, f"{title} less all twins", ranks(scores, zoo.relevant), zoo.changes)
     if name in HELD:
         assert (found[tuned] == 1).mean() >= 0.99
+
+
+def twins_apart(zoo: KinZoo) -> dict[str, list[float]]:
+    """How far the twins of every kind are from their runs, as the change of a child is measured."""
+    tensors = {str(row.run): dict(_weights(item)) for row, item in zip(zoo.parents, zoo.items, strict=True)}
+    found: dict[str, list[float]] = {}
+    for row in zoo.parents:
+        if twin_of(row):
+            run = str(row.run)
+            base = run.partition("-twin-")[0]
+            found.setdefault(twin_of(row), []).append(relative_change(tensors[base], tensors[run]))
+    return found
+
+
+def _weights(item: Item) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    return ((name, item[0].read(name)) for name in item[1].tensors)
 
 
 def kinds_of(zoo: KinZoo) -> NDArray[np.str_]:

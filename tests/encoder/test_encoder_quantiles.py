@@ -52,3 +52,8 @@ def test_counting_gives_what_sorting_gives(size, symmetric):
     np.testing.assert_array_equal(quantiles(values, 13, symmetric), expected)
     pieces = np.array_split(values, 7)
     np.testing.assert_array_equal(quantiles_of(lambda: pieces, size, 13, symmetric), expected)
+
+
+def test_very_many_doubles_are_rounded():
+    values = np.random.default_rng(0).standard_normal(50_000)
+    np.testing.assert_allclose(quantiles(values, 7), quantiles(values.astype(np.float32), 7), rtol=1e-7)

@@ -18,13 +18,15 @@ def held_out(zoo, name: str, hold_out: str, runs: tuple[str, ...] = ()) -> None:
 
 @pytest.fixture
 def copy(changed):
-    return changed(lambda row: row)
+    """A part of the zoo that is soon evaluated: enough runs to predict from, few to merge."""
+    most = {"mlp-relu-8": 24, "mlp-relu-6x6": 4}
+    return changed(lambda row: row if row.dataset == "wine" and int(row.run[-3:]) < most[row.architecture] else None)
 
 
-def test_it_tests_on_what_the_encoder_did_not_see(copy, material):
+def test_it_tests_on_what_the_encoder_did_not_see(copy):
     held_out(copy, "known", HELD_OUT)
     found = evaluate(copy, zoo_encoders(copy, ["known"]))
-    asked = {row.id for row in material.rows if row.architecture == "mlp-relu-6x6"}
+    asked = {row.id for row in copy.rows() if row.architecture == "mlp-relu-6x6"}
     assert {point.id for point in found.predictions["stats"]} == asked
     assert found.facts["held-out architectures"] == HELD_OUT
     rows = [row for row in found.results if (row.task, row.metric, row.split) == ("prediction", "tau", "test")]
@@ -67,5 +69,6 @@ def test_a_zoo_without_the_architectures_is_refused(copy):
 
 
 def test_the_hash_says_what_is_measured_on(material, copy):
-    assert gather(copy, 0).hash == material.hash
-    assert len({material.hash, gather(copy, 1).hash, gather(copy, 0, HELD_OUT).hash}) == 3
+    hashes = [gather(copy, *split).hash for split in ((0,), (0,), (1,), (0, HELD_OUT))]
+    assert hashes[0] == hashes[1]
+    assert len({material.hash, *hashes}) == 4

@@ -33,7 +33,7 @@ NEURON_FEATURES = 2 * 2 * _KERNEL_FEATURES
 
 
 def signature(blocks: Sequence[Vector]) -> Vector:
-    """The neurons of a network as all ordered axes see them, [NEURON_FEATURES]: the sum over blocks, of length near 1."""
+    """The neurons of a network as all ordered axes see them: the sum over blocks, near length 1, [NEURON_FEATURES]."""
     total: Vector = np.sum(blocks, 0)
     return np.asarray(total / (np.linalg.norm(total) + _LEAST))
 

@@ -21,11 +21,13 @@ def quantiles(values: NDArray[np.floating], count: int, symmetric: bool = False)
     """Empirical quantiles [count] at evenly spaced levels, each one of the values: repeating all changes none.
 
     Args:
-        values: any shape.
+        values: any shape; very many are rounded to float32.
         count: number of levels.
         symmetric: of the values together with their negatives.
     """
     flat = values.reshape(-1)
+    if flat.dtype != np.float32 and flat.size > _SORTED:
+        flat = flat.astype(np.float32)
     return quantiles_of(lambda: (flat,), flat.size, count, symmetric)
 
 

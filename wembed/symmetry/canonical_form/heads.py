@@ -49,15 +49,15 @@ def with_constant_source(view: DenseView, constant: Vector) -> DenseView:
     if not constant.any():
         return view
     found = _of_constant(view, constant)
-    return replace(view, bias=view.bias + found.effect, bias_size=np.sqrt(view.bias_size**2 + found.squares))
+    return replace(view, bias=view.bias + found.effect, bias_size=view.bias_size + found.sizes)
 
 
 @dataclass(frozen=True)
 class _OfConstant:
-    """What a constant source adds to each target, and the sum of the squares of what it adds up from."""
+    """What a constant source adds to each target, and the sum of the sizes of what it adds up from."""
 
     effect: Vector
-    squares: Vector
+    sizes: Vector
 
 
 def _of_constant(view: DenseView, constant: Vector) -> _OfConstant:
@@ -65,7 +65,7 @@ def _of_constant(view: DenseView, constant: Vector) -> _OfConstant:
     for box in view.boxes():
         weight, here = over_taps(view.part(box)), constant[box.sources]
         found.effect[box.targets] += weight @ here
-        found.squares[box.targets] += np.square(weight) @ here**2
+        found.sizes[box.targets] += np.abs(weight) @ np.abs(here)
     return found
 
 
