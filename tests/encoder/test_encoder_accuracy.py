@@ -31,7 +31,7 @@ SEEDS = (0, 1, 2)
 EPOCHS = 30
 OURS, STATISTICS = "gnn", "statistics"
 ONE = "cnn-relu-8x8"  # the architecture that the flat encoders know
-FAMILY = "cnn-*"
+FAMILY = "cnn-*-bn-*"
 WIDE, WIDER = 16, 64  # the widest that is trained on, the narrowest that is tested on
 WIDTH_LOSS = 0.05  # of tau/tau_max, at most, by not having seen the width
 
