@@ -28,9 +28,8 @@ from wembed.training.train import Sides, Watch, train_examples
 from wembed.zoo import open_items
 
 OPTIONS = TrainOptions(
-    message_passing_steps=1, probes=0, num_epochs=20, patience=6, views=2, objective="kinship", seed=1001
+    message_passing_steps=1, probes=0, num_epochs=12, patience=6, views=2, objective="kinship", seed=1001
 )
-KINDS = ("mlp-*", "cnn-*", "resnet-*,mobile-*", "vit-*", "gru-*,lstm-*", "bert-*,t5-*", "gpt2-*,llama-*")
 _SURROGATES = (10, 2, 1001)  # families, children of each, seed
 
 
@@ -126,12 +125,12 @@ says nothing about accuracy: what `wembed predict` withholds, it cannot tell.
 
 ## Trained on
 
-The zoo that `wembed zoo build pretrain` makes (seed 1001; its data hash is {data}): {content} checkpoints of MLPs, CNNs,
-residual and mobile nets, ViTs, recurrent nets and small transformers, with twins (same start, other data or order) and
-children (fine-tuned, pruned, quantised, noised, merged, other heads), and wide random surrogates. `config.json` holds
-the hashes of all of them and {inits} ids of initial weights; `wembed evaluate` refuses zoos that share any. Children
-and their parents, and snapshots of a run, are brought together; twins and strangers apart. The epoch was chosen on
-validation runs. No network from outside was used.
+The zoo that `wembed zoo build pretrain` makes (seed 1001; its data hash is {data}): {content} checkpoints of MLPs,
+CNNs, residual and mobile nets, ViTs, recurrent nets and small transformers, with twins (same start, other data or
+order) and children (fine-tuned, pruned, quantised, noised, merged, other heads), and wide random surrogates.
+`config.json` holds the hashes of all of them and {inits} ids of initial weights; `wembed evaluate` refuses zoos that
+share any. Children and their parents, and snapshots of a run, are brought together; twins and strangers apart. The
+epoch was chosen on validation runs. No network from outside was used.
 
     wembed zoo build pretrain --zoo ZOO
     python -m wembed.pretraining ZOO

@@ -12,7 +12,7 @@ from wembed.errors import NotFoundError, UsageError, WembedError
 if TYPE_CHECKING:
     from wembed.evaluate import Evaluation
 
-COLUMNS = ("task", "encoder", "metric", "value", "n", "split", "error")
+COLUMNS = ("task", "encoder", "metric", "value", "n", "split", "error", "seed", "encoder_id", "data")
 
 
 def evaluate(

@@ -65,7 +65,7 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> li
     import numpy as np
 
     from wembed.catalog import assign_splits
-    from wembed.evaluate.trained import split_seed_of, trainings_of
+    from wembed.evaluate.trained import hold_out_of, split_seed_of, trainings_of
     from wembed.prediction import (
         check_accuracies,
         fit_on_rows,
@@ -81,15 +81,16 @@ def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> li
     rows = zoo.rows()
     check_accuracies(rows)
     vectors = _vectors_of_zoo(session)
-    split_seed = split_seed_of(trainings_of(zoo, [session.name]), seed)
+    trainings = trainings_of(zoo, [session.name])
+    split_seed, hold_out = split_seed_of(trainings, seed), hold_out_of(trainings)
     learned = learned_part(session.encoder, np.array(list(vectors.values())))
-    predictor = fit_on_rows(rows, dict(zip(vectors, learned, strict=True)), split_seed, seed)
+    predictor = fit_on_rows(rows, dict(zip(vectors, learned, strict=True)), split_seed, seed, hold_out)
     wanted = {entry.id: entry.vector for entry in given if entry.vector is not None}
     wanted_vectors = np.array(list(wanted.values()))
-    structures = fitted_structures(rows, vectors, split_seed)
+    structures = fitted_structures(rows, vectors, split_seed, hold_out)
     is_fitted = np.array([entry.structure in structures for entry in given if entry.vector is not None])
     found = withhold(predictor.predict(learned_part(session.encoder, wanted_vectors)), is_fitted)
-    splits = assign_splits(rows, split_seed)
+    splits = assign_splits(rows, split_seed, hold_out)
     sides = [known_split(vector, rows, vectors, splits) for vector in wanted.values()]
     columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), found.in_domain.tolist(), sides)
     return [

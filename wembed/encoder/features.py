@@ -26,7 +26,7 @@ _WEIGHT_LEVELS = 13
 _NORM_LEVELS = 7
 _PROFILE_MODES = 6
 _TAP_MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
-_LARGEST_KEPT = 1 << 22  # entries of a weight
+_LARGEST_KEPT = 1 << 24  # entries of a weight
 _SMALL_BIAS = 0.3  # of the size of its parts: what is left of a bias below that is mostly rounding error
 
 

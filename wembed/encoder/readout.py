@@ -1,8 +1,8 @@
 """The gnn's module: four readings of a network beside each other in one vector.
 
-What it can, read off the answers to probes; what it is like, read off sweeps and block features; which layers it is
-made of and which run it comes from, the two parts of its fingerprint, centred. Each has length 1 times a learned
-weight, so the cosine of two networks is a weighted mean of four similarities.
+What it can, read off the answers to probes, sweeps and block features; what it is like, read off the latter two; which
+layers it is made of and which run it comes from, the two parts of its fingerprint, centred. Each has length 1 times a
+learned weight, so the cosine of two networks is a weighted mean of four similarities.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from wembed.encoder.trained import AccuracyHead
 
 _CLIP = 5.0  # standard deviations of a feature
 _TINY = 1e-3
-_LOG_SHARES = (-0.5, 0.0, 0.0, 0.5)  # of the parts of an embedding at the start
+_LOG_SHARES = (-0.5, -1.2, 0.0, 0.7)  # of the parts of an embedding at the start
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class GnnModule(nn.Module):
         self.alike = nn.Linear(2 * width, config.part)
         tasks = [Task(*task) for task in config.tasks]
         self.probes = Probes(config.probes, width, tasks) if config.probes else None
-        self.able = nn.Linear(width, config.part)
+        self.able = nn.Linear(3 * width, config.part) if config.probes else None
         self.log_shares = nn.Parameter(torch.tensor(_LOG_SHARES[-len(config.parts) :]))
         self.head = AccuracyHead(config.part)
 
@@ -114,23 +114,31 @@ class GnnModule(nn.Module):
             self.probes.agree(batches, accuracies)
 
     def accuracy_logits(self, batch: Batch) -> Tensor:
-        """Logits of accuracies [B], from the probes alone where there are any."""
-        read = self._alike(batch) if self.probes is None else self.able(self.probes(batch))
-        logits: Tensor = self.head(read)
+        """Logits of accuracies [B], from what networks can; without probes from what they are like."""
+        seen = self._seen(batch)
+        can = self._able(batch, seen)
+        logits: Tensor = self.head(self.alike(seen) if can is None else can)
         return logits
 
     def forward(self, batch: Batch) -> Tensor:
         """Embeddings [B, D], not of length 1."""
-        parts = [self._alike(batch), batch.tokens - self.token_mean, batch.signature - self.signature_mean]
-        if self.probes is not None:
-            parts.insert(0, self.able(self.probes(batch)).detach())  # trained by accuracies alone
+        seen = self._seen(batch)
+        can = self._able(batch, seen)
+        parts = [] if can is None else [can.detach()]  # trained by accuracies alone
+        parts += [self.alike(seen), batch.tokens - self.token_mean, batch.signature - self.signature_mean]
         shares = self.log_shares.exp()
         return torch.cat([s * nn.functional.normalize(part, dim=1) for s, part in zip(shares, parts, strict=True)], 1)
 
-    def _alike(self, batch: Batch) -> Tensor:
-        """What networks are like, [B, part]."""
+    def _able(self, batch: Batch, seen: Tensor) -> Tensor | None:
+        """What networks can, [B, part]; None without probes."""
+        if self.probes is None or self.able is None:
+            return None
+        can: Tensor = self.able(torch.cat([self.probes(batch), seen], 1))
+        return can
+
+    def _seen(self, batch: Batch) -> Tensor:
+        """What attention makes of groups and blocks, [B, 4 D]."""
         blocks = ((batch.blocks - self.block_mean) / self.block_scale).clamp(-_CLIP, _CLIP)
         tokens = torch.cat([self.sweeps(batch), self.block_token(blocks)], 1)  # [B, groups + blocks, 2 D]
-        seen = self.attention(tokens)
-        alike: Tensor = self.alike(torch.cat([seen.mean(1), seen.amax(1)], -1))
-        return alike
+        found = self.attention(tokens)
+        return torch.cat([found.mean(1), found.amax(1)], -1)

@@ -17,7 +17,7 @@ LEAST_RUNS = 2  # of a structure that counts as fitted on: one network alone sho
 
 
 def fitted_structures(
-    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.floating]], split_seed: int
+    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.floating]], split_seed: int, hold_out: str = ""
 ) -> frozenset[str]:
     """Gives the structures that `fit_on_rows` fits its heads on, by signature.
 
@@ -25,8 +25,9 @@ def fitted_structures(
         rows: of the zoo.
         vectors: id -> embedding; rows without one are passed over.
         split_seed: of the split into training, validation and test runs.
+        hold_out: see `assign_splits`.
     """
-    splits = assign_splits(rows, split_seed)
+    splits = assign_splits(rows, split_seed, hold_out)
     runs: dict[str, set[str]] = {}
     for row in rows:
         if row.accuracy is not None and row.id in vectors and splits[row.id] == "train":

@@ -14,7 +14,11 @@ _SAME = 1e-5  # distance of two unit vectors below which they are one network's
 
 
 def fit_on_rows(
-    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.floating]], split_seed: int, seed: int = 0
+    rows: Sequence[CatalogRow],
+    vectors: Mapping[str, NDArray[np.floating]],
+    split_seed: int,
+    seed: int = 0,
+    hold_out: str = "",
 ) -> Predictor:
     """Fits a predictor of accuracy on a zoo.
 
@@ -23,13 +27,14 @@ def fit_on_rows(
         vectors: id -> embedding [D], or its learned part; rows without one are passed over.
         split_seed: of the split into training, validation and test runs; the latter are left alone.
         seed: of the fit.
+        hold_out: see `assign_splits`.
 
     Raises:
         NotFoundError: no row has an accuracy.
         TooFewRunsError: too few runs have one.
     """
     check_accuracies(rows)
-    splits = assign_splits(rows, split_seed)
+    splits = assign_splits(rows, split_seed, hold_out)
     train, validation = (_examples(rows, vectors, splits, side) for side in ("train", "validation"))
     return fit_predictor(train, validation, seed)
 
