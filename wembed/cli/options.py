@@ -21,7 +21,7 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME",
-        help="fingerprint, stats, gnn, one of the zoo, or a folder; default: the zoo's newest, else fingerprint.",
+        help="fingerprint, stats, pretrained, the zoo's, or a folder; default: the zoo's newest, else fingerprint.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
