@@ -139,7 +139,7 @@ def test_another_seed_in_the_same_zoo_is_refused(run, tiny):
 
 def test_an_unknown_manifest_and_a_wrong_one_are_one_line(run, tiny):
     done = run("zoo", "build", "smal")
-    names = "digits-wide, digits, families, fashion, mixed, mnist, small"
+    names = "digits-wide, digits, families, fashion, mixed, mnist, pretrain, small"
     assert (done.code, done.err) == (3, f"error: no manifest smal\nhint: give a file, or one of {names}\n")
     tiny.write_text(TINY.replace("hidden", "hiden"))
     done = run("zoo", "build", "tiny.yaml")

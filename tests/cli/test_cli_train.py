@@ -132,7 +132,7 @@ def test_a_pna_is_trained_like_the_others(run, zoo):
 
 def test_the_help_has_examples(run):
     text = run("train", "--help").out
-    assert text.count("Example: wembed train") == 3
+    assert text.count("Example: wembed train") == 4
     assert "--patience" in text
 
 

@@ -55,11 +55,14 @@ def test_every_packaged_group_can_be_built(name):
 
 def test_what_the_packaged_ones_promise():
     loaded = {name: load_manifest(name, BuildManifest) for name in packaged_manifests()}
-    assert set(loaded) == {"small", "digits", "digits-wide", "mixed", "families", "fashion", "mnist"}
+    assert set(loaded) == {"small", "digits", "digits-wide", "mixed", "families", "fashion", "mnist", "pretrain"}
     assert len({one.seed for one in loaded.values()}) == len(loaded)
     assert {one.architecture.kind for one in loaded["mixed"].groups} == {
         "mlp", "cnn", "resnet", "mobile", "vit", "gru", "lstm", "bert", "gpt2", "llama", "t5",
     }  # fmt: skip
+    assert {one.architecture.kind for one in loaded["pretrain"].groups} == {
+        one.architecture.kind for one in loaded["mixed"].groups
+    }
     assert loaded["mixed"].checkpoints >= 1000
     widths = {width for one in loaded["digits-wide"].groups for width in one.architecture.hidden}
     assert (min(widths), max(widths)) == (4, 128)
