@@ -228,7 +228,7 @@ def _train(options: ExperimentOptions, zoo: Zoo, device: str, run: _Run) -> dict
             continue
         with run.stage(f"training {model_type}") as progress:
             trained = _trained(zoo, data, chosen, progress)
-        epochs = f"{len(trained.history)} epochs" if trained.history else "there already"
+        epochs = f"{len(trained.history)} epochs" if trained.is_new else "there already"
         run.log.write(f"encoder {model_type}: {epochs}, {trained.encoder.id}, data {data.hash}")
     return left_out
 

@@ -137,8 +137,8 @@ epoch was chosen on validation runs. No network from outside was used.
 
 ## Kinds that it never saw
 
-Recall@1 of the parent of a child that was shuffled and rescaled, among all networks of the zoo that are no children, by
-an encoder trained without the kinds of the row:
+Recall@1 of a snapshot of its parent's run, for children that were shuffled and rescaled, among all networks of the zoo
+that are no children, by an encoder trained without the kinds of the row:
 
 | left out | children | encoder | fingerprint |
 | --- | --- | --- | --- |
@@ -164,6 +164,8 @@ def main() -> None:
         tries = [json.loads(line) for file in given.card for line in file.read_text().splitlines() if "kinds" in line]
         write_card([LeftOut(**one) for one in tries])
         return
+    if given.hold_out and given.folder == FOLDER:
+        parser.error("--hold-out needs a --folder: a try is not what is packaged")
     encoder = pretrain(zoo, given.folder, given.hold_out)
     if given.hold_out:
         _write(asdict(left_out(zoo, encoder, given.hold_out)))

@@ -8,6 +8,7 @@ import torch
 
 from wembed.catalog import assign_splits
 from wembed.encoder import load_encoder, training_of
+from wembed.encoder.gnn import Gnn
 from wembed.errors import CheckpointRefusedError, NotFoundError, WembedError
 from wembed.training import LOG, STATE, TrainOptions, epochs_before, select_data, train, trained_before
 from wembed.training.steps import Step
@@ -150,7 +151,8 @@ def test_what_is_trained_already_is_not_trained_again(gnn, zoo):
     data = select_data(zoo.rows(), options)
     assert trained_before(gnn.folder, data, options).id == gnn.encoder.id
     again = train(data, lambda rows: pytest.fail("nothing is to be read"), options, gnn.folder)
-    assert not again.history
+    assert not again.is_new
+    assert again.history
     assert again.encoder.id == gnn.encoder.id
     assert not trained_before(gnn.folder, data, TrainOptions(**SMALL))
     assert not trained_before(gnn.folder, select_data(zoo.rows()[:-4], options), TrainOptions(**(SMALL | {"seed": 5})))
@@ -226,3 +228,16 @@ def test_a_gradient_that_is_not_finite_is_said(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *given: torch.tensor(torch.inf))
     with pytest.raises(WembedError, match="epoch 1: the gradient of the contrastive loss is inf"):
         trained(zoo, tmp_path / "gnn")
+
+
+def test_a_training_of_one_step_moves_the_weights(zoo, tmp_path):
+    done = trained(zoo, tmp_path / "gnn", num_epochs=1, batch_size=4096, objective="kinship")
+    assert done.history[0].learning_rate > 0
+    before = Gnn(done.encoder.config).module.state_dict()
+    after = done.encoder.module.state_dict()
+    assert not torch.equal(before["alike.weight"], after["alike.weight"])
+
+
+def test_kinship_alone_has_no_probes(zoo, tmp_path):
+    done = trained(zoo, tmp_path / "gnn", num_epochs=1, objective="kinship")
+    assert done.encoder.config.probes == 0

@@ -20,7 +20,7 @@ from wembed.checkpoint.header import Header, TensorInfo, read_header
 from wembed.checkpoint.layouts import Layout, find_layout
 from wembed.checkpoint.part import Part
 from wembed.checkpoint.pickles import read_pickle
-from wembed.checkpoint.scales import Scaling, find_scalings, scale_names
+from wembed.checkpoint.scales import Scaling, find_scalings, scale_names, unscaled
 from wembed.errors import CheckpointRefusedError
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -181,6 +181,10 @@ def open_checkpoint(path: Path) -> Checkpoint:
     notices = [notice for part in parts.values() for notice in part.notices]
     if prefix:
         notices.append(f"prefix {prefix!r} stripped from {len(owners)} names")
+    if unknown := unscaled(tensors, scalings):
+        notices.append(
+            f"scales of {len(unknown)} quantised tensors not known, first {unknown[0]!r}: not read as weights"
+        )
     if scalings:
         is_one = len(scalings) == 1
         notices.append(

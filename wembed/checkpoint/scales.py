@@ -65,6 +65,17 @@ def find_scalings(tensors: Mapping[str, TensorInfo]) -> dict[str, Scaling]:
     return found
 
 
+def unscaled(tensors: Mapping[str, TensorInfo], scalings: Mapping[str, Scaling]) -> list[str]:
+    """The tensors that look like quantised weights, but whose scales are not known: 8-bit floats may have none."""
+    found = []
+    for name, info in tensors.items():
+        stem = name.removesuffix(_WEIGHT)
+        has_scale = any(stem + scale in tensors for scale in ("weight_scale", "weight_scale_inv"))
+        if info.dtype in _QUANTISED and len(info.shape) > 1 and info.size and name not in scalings:
+            found += [name] if has_scale or info.dtype == "I8" else []
+    return found
+
+
 def scale_names(scalings: Mapping[str, Scaling], tensors: Mapping[str, TensorInfo]) -> set[str]:
     """The tensors that only say how others are quantised; scales of activations too, which no weight needs."""
     own = {scaling.name for scaling in scalings.values()}

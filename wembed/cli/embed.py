@@ -46,6 +46,6 @@ def embed(
     result = session.embed(checkpoints, spec) if checkpoints else session.embed_zoo(with_vectors=out is not None)
     if out:
         save_embeddings(out, result.done, session.encoder.dimension)
-    output.rows([vars(entry) | {"encoder": session.encoder.name} for entry in result.done], COLUMNS)
+    output.rows([vars(entry) | {"encoder": session.name} for entry in result.done], COLUMNS)
     report_failures(output, [failure.error for failure in result.failures], len(result.done))
     output.next_command("search", "CKPT", zoo=zoo)

@@ -102,7 +102,7 @@ class Session:
         paths = {row.id: zoo.path_of(row) for row in rows}
         if query.vector is None:
             raise ValueError(f"{query.id} has no vector")
-        found = search(query.vector, table, rows, k, self.encoder.name)
+        found = search(query.vector, table, rows, k, self.name)
         return [vars(neighbour) | {"path": paths[neighbour.id], "query": query.id} for neighbour in found]
 
     def _kept(self) -> "_Kept":

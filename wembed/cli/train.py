@@ -12,7 +12,7 @@ from wembed.errors import UsageError
 if TYPE_CHECKING:
     from wembed.training import Epoch, Trained
 
-RESERVED = ("fingerprint", "stats", "cosine", "hyperparameters")
+RESERVED = ("fingerprint", "stats", "pretrained", "cosine", "hyperparameters")
 COLUMNS = ("encoder", "model_type", "runs", "checkpoints", "epochs", "best_epoch", "validation_loss", "seconds", "path")
 
 
@@ -28,7 +28,7 @@ def train(
         str | None, typer.Option("--name", metavar="NAME", help="What to call it in the zoo; default: the model type.")
     ] = None,
     hidden_dim: Annotated[int, typer.Option("--hidden-dim", min=4, help="Width of node states.")] = 32,
-    global_dim: Annotated[int, typer.Option("--global-dim", min=2, help="Length of what is learned.")] = 128,
+    global_dim: Annotated[int, typer.Option("--global-dim", min=4, help="Length of what is learned.")] = 128,
     message_passing_steps: Annotated[
         int, typer.Option("--message-passing-steps", min=1, help="Sweeps, each forward and back.")
     ] = 2,
@@ -46,7 +46,9 @@ def train(
         ),
     ] = "both",
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=1e-8, help="At its peak.")] = 2e-3,
-    temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrastive loss.")] = 0.1,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=1e-3, max=1e3, help="Of the contrastive loss.")
+    ] = 0.1,
     probes: Annotated[
         int, typer.Option("--probes", min=0, help="Learned inputs that are pushed through networks; 0 for none.")
     ] = 128,
@@ -104,7 +106,7 @@ def train(
         output.note(f"{folder.name} goes on after epoch {before} of a training that was stopped")
     with output.progress("training") as progress:  # first over the networks that are read, then over those of epochs
         done = train_encoder(data, lambda rows: open_items(opened, rows), chosen, folder, progress)
-    if not done.history:
+    if not done.is_new:
         output.note(f"{folder.name} is there already, trained with these options on these runs")
     output.notices(folder.name, done.notices)
     if done.stopped:

@@ -166,11 +166,16 @@ class Batch:
 def structure_of(graph: WeightGraph) -> object:
     """What networks must share to be run at once."""
     groups = tuple((g.name, g.size, g.signed, g.ordered, g.activation) for g in graph.groups.values())
-    return groups, tuple((b.source, b.target, b.taps) for b in graph.blocks)
+    blocks = tuple((b.source, b.target, b.taps) for b in graph.blocks)
+    heads = ((li.source, li.target, li.before, li.of_source.tobytes(), li.of_target.tobytes()) for li in graph.links)
+    return groups, blocks, tuple(heads)
 
 
 def batched(graphs: Sequence[WeightGraph]) -> Batch:
-    """Graphs of one structure as tensors; the weights of a single large one stay in its file."""
+    """Graphs of one structure as tensors; the weights of a single large one stay in its file.
+
+    Groups without nodes are left out.
+    """
     first = graphs[0]
     readings = [Reading.of(graph) for graph in graphs]
     is_streamed = len(graphs) == 1 and is_large(first)
@@ -189,7 +194,7 @@ def batched(graphs: Sequence[WeightGraph]) -> Batch:
         token_mean(tokens_of(graph, reading.features), FingerprintConfig())
         for graph, reading in zip(graphs, readings, strict=True)
     ]
-    nodes = {name: _nodes(name, graphs, readings) for name in first.groups}
+    nodes = {name: _nodes(name, graphs, readings) for name, group in first.groups.items() if group.size}
     stacked = (np.array(features), np.array(tokens), np.array([reading.signature for reading in readings]))
     return Batch(tuple(links), first.links, nodes, *map(_tensor, stacked))
 

@@ -27,6 +27,7 @@ _NORM_LEVELS = 7
 _PROFILE_MODES = 6
 _TAP_MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 _LARGEST_KEPT = 1 << 24  # entries of a weight
+_NO_BIAS = 1e-5  # of a root mean square of V: what moving biases leaves where there are none is far below it
 _SMALL_BIAS = 0.3  # of the size of its parts: what is left of a bias below that is mostly rounding error
 
 
@@ -139,9 +140,9 @@ def features_of(graph: WeightGraph, block: Block, weight: Weight, energy: Energy
     symmetric = source.signed or target.signed
     levels = quantiles_of(lambda: (tile.weight for tile in weight), block.entries, _WEIGHT_LEVELS, symmetric)
     parts = float(np.sqrt(np.mean(np.square(block.bias_size))))
-    bias_size = float(np.sqrt(np.mean(np.square(block.bias)))) + _SMALL_BIAS * parts
-    bias = block.bias / (bias_size or 1.0)
     fan_in = source.size * math.prod(block.taps)
+    bias_size = float(np.sqrt(np.mean(np.square(block.bias)))) + _SMALL_BIAS * parts + _NO_BIAS * fan_in * rms
+    bias = block.bias / (bias_size or 1.0)
     return BlockFeatures(
         size=np.array([np.log(fan_in * rms + 1e-3), np.log(bias_size + 1e-3)]),
         weights=levels / (rms or 1.0),

@@ -7,6 +7,7 @@ that is 1 for equal ones and falls off with their distance. Its narrow bandwidth
 one, its wide ones similar layers from others. The second part is the signature of the neurons beside ordered axes.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -31,6 +32,7 @@ _FEATURE_WEIGHT = {"bias": 0.5, "inputs": 2.0, "taps": 2.0}
 _DEPTH_WEIGHT = 3.0
 _ROLE_WEIGHT = 3.0
 _VECTOR_SHARE = 0.25  # how much a vector counts beside a block
+_MOST_FREQUENCIES = 1 << 16
 _ODD = ("shift", "vector")  # roles whose values turn with a node's sign
 
 
@@ -51,6 +53,20 @@ class FingerprintConfig:
     signature: float = 2.0
     seed: int = 0
     feature_version: int = FEATURE_VERSION
+
+    def __post_init__(self) -> None:
+        """Check what a file may have said.
+
+        Raises:
+            ValueError: not one frequency count above 0 for each bandwidth above 0, or another value out of range.
+        """
+        widths, counts = self.bandwidths, self.frequencies
+        if not widths or len(widths) != len(counts) or not all(width > 0 for width in widths):
+            raise ValueError(f"bandwidths {widths} and frequencies {counts}, expected as many, above 0")
+        if not all(isinstance(count, int) and 0 < count <= _MOST_FREQUENCIES for count in counts):
+            raise ValueError(f"frequencies {counts}, expected whole numbers from 1 to {_MOST_FREQUENCIES}")
+        if not 0 <= self.signature < math.inf or not 0 <= self.seed < 2**32:
+            raise ValueError(f"signature {self.signature} and seed {self.seed}, expected none below 0")
 
 
 class Fingerprint:

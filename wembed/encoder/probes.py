@@ -283,8 +283,9 @@ def _grid(pixels: int) -> tuple[int, int]:
 
 def _convolved(link: Link, values: Tensor) -> Tensor:
     """All networks at once, by one convolution of B groups."""
-    batch, targets = link.weight.shape[:2]
-    kernel = link.weight.reshape(*link.weight.shape[:3], -1, *link.taps[-2:]).sum(3)  # [B, T, S, h, w]
+    weight = link.weight
+    batch, targets = weight.shape[:2]
+    kernel = weight.reshape(*weight.shape[:3], -1, *link.taps[-2:]).sum(3)  # [B, T, S, h, w]
     height, width = kernel.shape[-2:]
     stacked = values.transpose(0, 1).flatten(1, 2)  # [P, B S, H, W]
     padded = nn.functional.pad(stacked, ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2))

@@ -111,7 +111,7 @@ def _from_folder(folder: Path, device: str) -> Encoder:
         )
     try:
         return _build(kind, config, folder, device)
-    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WembedError(f"{folder} holds no {kind} encoder that fits its config: {reason}") from error
 

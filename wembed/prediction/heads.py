@@ -16,6 +16,7 @@ from wembed.prediction.examples import Targets, Vectors
 _WIDTHS = (0.5, 1.0, 2.0, 8.0)
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _TREE_FEATURES = 64  # of more, as many principal components are grown trees on: trees on hundreds take too long
+_FARTHEST = 5.0  # deviations
 _CONSTANT = 1e-9  # a feature that deviates less carries nothing
 
 
@@ -28,7 +29,10 @@ class Head(Protocol):
 
 @dataclass(frozen=True)
 class Standardised:
-    """Brings features to mean 0 and deviation 1 over the training examples, and drops those that never vary."""
+    """Brings features to mean 0 and deviation 1 over the training examples, and drops those that never vary.
+
+    What lies far outside is taken for what lies at its edge, so that networks of another kind get a prediction, too.
+    """
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
@@ -43,7 +47,7 @@ class Standardised:
 
     def __call__(self, vectors: Vectors) -> Vectors:
         """Features [M, D] to [M, D']."""
-        scaled: Vectors = (vectors[:, self.kept] - self.mean) / self.deviation
+        scaled: Vectors = ((vectors[:, self.kept] - self.mean) / self.deviation).clip(-_FARTHEST, _FARTHEST)
         return scaled
 
 

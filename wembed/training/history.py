@@ -48,8 +48,16 @@ def last_best(history: Sequence[Epoch]) -> int:
 
 
 def smallest_loss(history: Sequence[Epoch]) -> float:
-    """The validation loss of the best epoch, infinite where there is none."""
+    """The smallest validation loss, infinite where there is no epoch."""
     return min((epoch.validation_loss for epoch in history), default=math.inf)
+
+
+def read_log(folder: Path) -> list[Epoch]:
+    """The epochs of a training that is over; [] where its log is gone or is none."""
+    try:
+        return [Epoch(**json.loads(line)) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def write_log(folder: Path, history: Sequence[Epoch]) -> None:

@@ -80,11 +80,6 @@ class Kin:
         related: NDArray[np.bool_] = (descent[:, None] == descent) | (content[:, None] == content)
         return related
 
-    @property
-    def numbers(self) -> Numbers:
-        """Of all networks, [N]."""
-        return np.arange(len(self.descent), dtype=np.intp)
-
 
 def _descent(number: int, example: Example) -> list[Hashable]:
     own = example.id or number

@@ -54,7 +54,8 @@ def _made(options: TrainOptions, structure: str, examples: int, networks: Sequen
             batches = [batch for batch in networks if isinstance(batch, Batch)]
             tasks = tuple((task.inputs, task.classes) for task in tasks_of(batches))
             sizes = (options.hidden_dim, options.global_dim, options.message_passing_steps)
-            return Gnn(GnnConfig(*sizes, options.probes, tasks, options.seed), device=options.device)
+            probes = 0 if options.objective == "kinship" else options.probes  # only accuracies train them
+            return Gnn(GnnConfig(*sizes, probes, tasks, options.seed), device=options.device)
         case "pna":
             from wembed.encoder.pna import Pna, PnaConfig
 

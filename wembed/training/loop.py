@@ -175,7 +175,7 @@ def _train(fitting: Fitting, number: int) -> list[_Done]:
     networks = sum(len(step.numbers) for step in steps)
     seen, done = (number - 1) * networks, []
     for place, step in enumerate(steps, start=1):
-        set_rate(fitting.optimizer, (number - 1 + place / len(steps)) / options.num_epochs)
+        set_rate(fitting.optimizer, (number - 1 + (place - 0.5) / len(steps)) / options.num_epochs)
         done.append(_descend(fitting, step, generator))
         seen += len(step.numbers)
         fitting.progress(seen, options.num_epochs * networks)

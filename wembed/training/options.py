@@ -19,7 +19,7 @@ class TrainOptions:
             times.
         global_dim: length of the learned embedding.
         message_passing_steps: sweeps of a gnn; a pna has a layer more.
-        probes: learned inputs that a gnn pushes through networks; 0 for none.
+        probes: learned inputs that a gnn pushes through networks; none where only kinship is learned.
         batch_size: pairs of networks per step.
         num_epochs: at most.
         learning_rate: of AdamW at its peak.

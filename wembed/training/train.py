@@ -20,7 +20,7 @@ from wembed.encoder.features import FEATURE_VERSION
 from wembed.errors import NotFoundError, WembedError
 from wembed.training.data import Data
 from wembed.training.examples import Example, OpenItems, examples_of
-from wembed.training.history import Epoch, last_best, write_log
+from wembed.training.history import Epoch, last_best, read_log, write_log
 from wembed.training.kinds import batch_of, untrained, with_weights
 from wembed.training.loop import Pools, fit
 from wembed.training.options import TrainOptions
@@ -40,7 +40,8 @@ class Trained:
         folder: of the encoder.
         encoder: it.
         data: what it was trained on.
-        history: its epochs; [] where it was there already.
+        history: its epochs.
+        is_new: whether it was trained now, and not there already.
         notices: what was left out, in words.
         stopped: what stopped it early, and which weights were kept; "" where nothing did.
     """
@@ -49,6 +50,7 @@ class Trained:
     encoder: Encoder
     data: Data
     history: list[Epoch]
+    is_new: bool = True
     notices: tuple[str, ...] = ()
     stopped: str = ""
 
@@ -124,10 +126,10 @@ def train(
     """
     known = trained_before(folder, data, options)
     if known:
-        return Trained(folder, known, data, [])
+        return Trained(folder, known, data, read_log(folder), is_new=False)
     sides = Sides(examples_of(data.train, open_items), examples_of(data.validation, open_items), data.structure)
     learnt = train_examples(sides, options, folder, _told(data, options), Watch(progress, report))
-    return Trained(folder, learnt.encoder, data, learnt.history, learnt.notices, learnt.stopped)
+    return Trained(folder, learnt.encoder, data, learnt.history, True, learnt.notices, learnt.stopped)
 
 
 def train_examples(
@@ -167,7 +169,8 @@ def train_examples(
     trained = with_weights(encoder, options.device)
     save_encoder(trained, folder, told)
     remove_state(folder)
-    return Learnt(trained, fitted.history, _fewer_views(pools, options), _kept(fitted.history, fitted.stopped))
+    notices = (*_fewer_views(pools, options), *_unlabelled(sides, options))
+    return Learnt(trained, fitted.history, notices, _kept(fitted.history, fitted.stopped))
 
 
 def trained_before(folder: Path, data: Data, options: TrainOptions) -> Encoder | None:
@@ -193,6 +196,12 @@ def _told(data: Data, options: TrainOptions) -> dict[str, object]:
     about = {"data": data.hash, "structure": data.structure, "version": wembed.__version__}
     formats = {"format": FORMAT, "features": FEATURE_VERSION}
     return {"split_seed": options.seed, "hold_out": options.hold_out, "options": kept, **about, **formats, **sides}
+
+
+def _unlabelled(sides: Sides, options: TrainOptions) -> tuple[str, ...]:
+    """Says so where accuracies were to be learned, too, and none is known."""
+    known = any(not math.isnan(example.accuracy) for example in sides.train)
+    return () if known or options.objective != "both" else ("no accuracy is known, so only kinship was learned",)
 
 
 def _check_labelled(sides: Sides, options: TrainOptions) -> None:
