@@ -15,7 +15,7 @@ _FAIR = 20  # strangers of the same configuration per query
 _SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "map": ("Map", ()),
     "retrieval": ("Retrieval", ("retrieval-snapshot", "retrieval-noised")),
-    "prediction": ("Accuracy from weights", ("prediction",)),
+    "prediction": ("Accuracy from weights", ("prediction", "accuracy")),
     "zero-shot": ("Accuracy on a data set never seen", ("zero-shot",)),
     "merging": ("Merging", ("merging",)),
 }
@@ -25,6 +25,8 @@ _TASK_NOTES = {
     "retrieval-noised": "Query: a held-out checkpoint with weight noise, its neurons permuted and rescaled. To be "
     "found: the checkpoint itself, among all of the zoo.",
     "prediction": "Fitted on training runs, settled on validation runs, measured on test runs; the same for every row.",
+    "accuracy": "Two rows of the table above on one and the same draw of test runs (paired bootstrap): how much more "
+    "of the order the first tells.",
     "zero-shot": "The same predictors, on networks of a data set that is in no training run.",
     "merging": "Pairs of held-out networks of one shape, trained independently.",
 }

@@ -12,6 +12,7 @@ MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
     "retrieval-snapshot": RECALLS,
     "prediction": _PREDICTION,
     "zero-shot": _PREDICTION,
+    "accuracy": ("tau_difference", "tau_difference_low", "tau_difference_high", "tau_difference_above_0"),
     "merging": ("midpoint_accuracy", "loss_barrier", "barrier_removed"),
 }
 _HEADS = {
@@ -22,6 +23,10 @@ _HEADS = {
     "r2": "R²",
     "mse": "MSE",
     "tau/tau_max": "tau / tau max",
+    "tau_difference": "difference of tau / tau max",
+    "tau_difference_low": "95 %, from",
+    "tau_difference_high": "to",
+    "tau_difference_above_0": "share of draws above 0",
 }
 _ARROWS = {1: "↑", -1: "↓", 0: ""}
 _FINE = ("mse",)  # small numbers, which need more decimals
