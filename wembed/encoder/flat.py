@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from wembed.checkpoint import Checkpoint
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.features import FEATURE_VERSION
-from wembed.encoder.trained import AccuracyHead
+from wembed.encoder.trained import AccuracyHead, initialised, stored_bytes
 from wembed.errors import CheckpointRefusedError
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec, structure_signature
@@ -121,13 +121,8 @@ class Flat:
     def __init__(self, config: FlatConfig, weights: Mapping[str, Tensor] | None = None, device: str = "cpu") -> None:
         self.config = config
         self.name = "pca-mlp" if config.components else "mlp"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.module = FlatModule(config).eval()
-        if weights is not None:
-            self.module.load_state_dict(dict(weights))
-        stored = b"".join(value.numpy().tobytes() for _, value in sorted(self.module.state_dict().items()))
-        self.id = identity_of(self.name, asdict(config), stored)
+        self.module = initialised(lambda: FlatModule(config), config.seed, weights)
+        self.id = identity_of(self.name, asdict(config), stored_bytes(self.module))
         self.device = torch.device(device)
         self.module.to(self.device)
         self.dimension = config.global_dim

@@ -14,6 +14,7 @@ from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.batches import Batch, batched, structure_of
 from wembed.encoder.reading import is_large
 from wembed.encoder.readout import GnnConfig, GnnModule
+from wembed.encoder.trained import initialised, stored_bytes
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec
 
@@ -35,13 +36,8 @@ class Gnn:
         self, config: GnnConfig | None = None, weights: Mapping[str, Tensor] | None = None, device: str = "cpu"
     ) -> None:
         self.config = config or GnnConfig()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            self.module = GnnModule(self.config).eval()
-        if weights is not None:
-            self.module.load_state_dict(dict(weights))
-        stored = b"".join(value.numpy().tobytes() for _, value in sorted(self.module.state_dict().items()))
-        self.id = identity_of(self.name, asdict(self.config), stored)
+        self.module = initialised(lambda: GnnModule(self.config), self.config.seed, weights)
+        self.id = identity_of(self.name, asdict(self.config), stored_bytes(self.module))
         self.device = torch.device(device)
         self.module.to(self.device)
         self.dimension = self.config.dimension

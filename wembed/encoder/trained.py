@@ -3,7 +3,13 @@
 What the head reads stands first in a vector; what tells networks apart in other ways may stand behind it.
 """
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
 from torch import Tensor, nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class AccuracyHead(nn.Module):
@@ -23,3 +29,22 @@ class AccuracyHead(nn.Module):
         front = nn.functional.normalize(vectors[:, : self.length], dim=1)
         logits: Tensor = self.layers(front * self.length**0.5)[:, 0]
         return logits
+
+
+def initialised(build: Callable[[], Module], seed: int, weights: Mapping[str, Tensor] | None) -> Module:
+    """A module for evaluation, with given weights, or with those that a seed draws.
+
+    Raises:
+        RuntimeError: the weights do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = build().eval()
+    if weights is not None:
+        module.load_state_dict(dict(weights))
+    return module
+
+
+def stored_bytes(module: nn.Module) -> bytes:
+    """All weights of a module, which its encoder's id follows from."""
+    return b"".join(value.numpy().tobytes() for _, value in sorted(module.state_dict().items()))

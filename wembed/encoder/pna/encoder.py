@@ -16,6 +16,7 @@ from torch import Tensor
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.pna.module import PnaConfig, PnaModule
 from wembed.encoder.pna.networks import EDGES, PnaBatch, edges_of, networks_of
+from wembed.encoder.trained import initialised, stored_bytes
 from wembed.graph import WeightGraph, build_graph
 
 
@@ -34,13 +35,8 @@ class Pna:
         self, config: PnaConfig | None = None, weights: Mapping[str, Tensor] | None = None, device: str = "cpu"
     ) -> None:
         self.config = config or PnaConfig()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            self.module = PnaModule(self.config).eval()
-        if weights is not None:
-            self.module.load_state_dict(dict(weights))
-        stored = b"".join(value.numpy().tobytes() for _, value in sorted(self.module.state_dict().items()))
-        self.id = identity_of(self.name, asdict(self.config), stored)
+        self.module = initialised(lambda: PnaModule(self.config), self.config.seed, weights)
+        self.id = identity_of(self.name, asdict(self.config), stored_bytes(self.module))
         self.device = torch.device(device)
         self.module.to(self.device)
         self.dimension = self.config.global_dim
