@@ -120,7 +120,7 @@ def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOption
         merging.curves(material, pairs),
         map_points(material, retrieval.gallery[main], options.map_points, seed),
         _facts(material, retrieval, foretold, (seed, split_seed))
-        | {"main encoder": main, "merged pairs": len(pairs), "held-out architectures": hold_out},
+        | {"main encoder": main, "merged pairs": len(pairs), "held-out architectures": hold_out or "none"},
     )
     progress(1, 1)
     return evaluation
