@@ -28,7 +28,7 @@ from wembed.zoo.builder import BuildManifest, BuildOptions, build
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 12
+EPOCHS = 8
 SEEDS = (0,)
 HELD_OUT = "cnn-gelu-*"
 MANIFEST = {
