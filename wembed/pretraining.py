@@ -144,6 +144,8 @@ that are no children, by an encoder trained without the kinds of the row:
 | --- | --- | --- | --- |
 {table}
 
+It is the default only where it is below the fingerprint in no row; else the fingerprint is, which it holds.
+
 ## Limits
 
 What the two parts of the fingerprint do not show, it must have learned from networks of at most some hundred thousand
