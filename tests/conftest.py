@@ -1,10 +1,11 @@
 """What all tests share: no slow ones, steady hypothesis runs, the real checkpoints, a table of measured maxima."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
 
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=40)
@@ -18,6 +19,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Recorded numbers as Python's own, which can be sent from one process to another."""
+    report = yield
+    report.user_properties = [
+        (name, value.item() if isinstance(value, np.generic) else value) for name, value in report.user_properties
+    ]
+    return report
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
