@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import hyp0f1
 
 from wembed.encoder.features import Weight
 from wembed.graph import Block, Group, Tile, WeightGraph
@@ -107,8 +106,12 @@ class _Seen:
 def _isotropic(length: int, seed: int) -> Vector:
     """The kernel mean of directions that are equally spread over the sphere, [2 K]: what any set has in common."""
     squares = np.square(_frequencies(length, seed).astype(np.float64)).sum(0)
-    is_long = length > _LONG  # where the sphere is as good as a Gaussian, and the series as good as infinite
-    cosines = np.exp(-squares / (2 * length)) if is_long else hyp0f1(length / 2, -squares / 4)
+    if length > _LONG:  # where the sphere is as good as a Gaussian, and the series as good as infinite
+        cosines = np.exp(-squares / (2 * length))
+    else:
+        from scipy.special import hyp0f1  # a tenth of a second that a search of what is embedded does without
+
+        cosines = hyp0f1(length / 2, -squares / 4)
     return np.concatenate([cosines, np.zeros_like(cosines)])
 
 
