@@ -42,9 +42,10 @@ def test_without_a_zoo_only_the_file_is_missed():
 
 
 @pytest.mark.parametrize("name", ["org/name", "org/name@v1", "hf://org/name", "hf://openai/gpt2@main"])
-def test_a_hub_name_is_told_that_the_hub_is_not_read(zoo, name):
-    with pytest.raises(NotFoundError, match="; this version does not read from the Hub"):
+def test_a_hub_name_is_told_how_to_fetch_it(zoo, name):
+    with pytest.raises(NotFoundError) as caught:
         locate(name, zoo)
+    assert caught.value.hint == f"if it is on the Hub, fetch it first: `wembed zoo pull {name}`"
 
 
 def test_a_family_goes_up_and_down_and_never_in_circles(zoo):

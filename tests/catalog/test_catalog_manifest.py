@@ -22,7 +22,7 @@ def refusal(tmp_path: Path, text: str | bytes) -> UsageError:
     return refused.value
 
 
-@pytest.mark.parametrize("name", packaged_manifests())
+@pytest.mark.parametrize("name", packaged_manifests("build"))
 def test_packaged_manifests_go_by_their_name(name):
     assert load_manifest(name, BuildManifest).name == name
     assert find_manifest(name) == packaged_manifests()[name]
@@ -59,7 +59,7 @@ def test_an_unknown_one_lists_the_known(argument, message):
     with pytest.raises(NotFoundError) as refused:
         load_manifest(argument, BuildManifest)
     assert refused.value.message == message
-    assert refused.value.hint == f"give a file, or one of {', '.join(packaged_manifests())}"
+    assert refused.value.hint == f"give a file, or one of {', '.join(packaged_manifests('build'))}"
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,11 @@ def test_shard_that_links_to_itself_is_refused(sharded):
     assert "shard 'two.safetensors' cannot be resolved" in refusal(sharded).message
 
 
+def test_shard_whose_name_is_no_text_is_refused(sharded):
+    index(sharded, {"a": "one.safetensors", "c": "\ud800.safetensors"})
+    assert refusal(sharded).message.endswith("unsafe: shard '\\ud800.safetensors' cannot be resolved")
+
+
 def test_shard_in_a_sub_folder_or_linked_within_the_folder_is_read(sharded):
     weights(sharded / "sub" / "three.safetensors", "c")
     (sharded / "two.safetensors").unlink()

@@ -16,10 +16,12 @@ groups:
 def test_the_packaged_ones_are_listed_with_what_they_make(run):
     listed = json.loads(run("zoo", "manifests", "--json").out)
     assert {row["name"] for row in listed} == set(packaged_manifests())
-    assert all(list(row) == ["name", "models", "checkpoints", "description"] for row in listed)
+    assert all(list(row) == ["name", "command", "models", "checkpoints", "description"] for row in listed)
     digits = next(row for row in listed if row["name"] == "digits")
     assert (digits["models"], digits["checkpoints"]) == (1024, 3072)
-    assert "digits" in run("zoo", "manifests", "-q").out.split()
+    tiny = next(row for row in listed if row["name"] == "hub-tiny")
+    assert (tiny["command"], tiny["models"], tiny["checkpoints"]) == ("pull", 10, None)
+    assert {"digits", "hub-tiny"} <= set(run("zoo", "manifests", "-q").out.split())
 
 
 def test_one_is_shown_as_it_is_written_and_can_be_built_on(run):
@@ -34,8 +36,28 @@ def test_one_is_shown_as_it_is_written_and_can_be_built_on(run):
 def test_the_schema_is_json_and_nothing_else(run):
     result = run("zoo", "manifests", "--schema")
     assert result.err == ""
-    assert "groups" in json.loads(result.out)["required"]
+    schema = json.loads(result.out)
+    kinds = [schema["$defs"][kind["$ref"].rpartition("/")[2]] for kind in schema["anyOf"]]
+    assert ["groups" in kind["properties"] for kind in kinds] == [True, False]
+    assert ["repositories" in kind["properties"] for kind in kinds] == [False, True]
     assert run("zoo", "manifests", "digits", "--schema").code == 2
+
+
+def test_a_manifest_to_pull_is_not_built(run):
+    result = run("zoo", "build", "hub-tiny")
+    path = packaged_manifests()["hub-tiny"]
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        f"error: {path}: is a manifest of `wembed zoo pull`",
+        "hint: run `wembed zoo pull hub-tiny`",
+    ]
+    assert not Path("zoo").exists()
+
+
+def test_only_manifests_to_build_are_suggested_to_a_build(run):
+    hint = run("zoo", "build", "digitz").err.splitlines()[1]
+    assert hint == f"hint: give a file, or one of {', '.join(packaged_manifests('build'))}"
+    assert "hub-" not in hint
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from wembed.catalog.locate import Located, Locator, find_row, find_rows, locate
 from wembed.catalog.metadata import GivenMetadata, load_metadata, parse_value
 from wembed.catalog.rows import COLUMNS, DESCRIPTIVE_COLUMNS, CatalogRow
 from wembed.catalog.splits import SPLITS, Split, assign_splits, check_splits, families
-from wembed.catalog.zoo import LAYOUT, Zoo, absolute
+from wembed.catalog.zoo import HUB_LOCK, LAYOUT, Zoo, absolute
 
 __all__ = [
     "COLUMNS",
     "DESCRIPTIVE_COLUMNS",
+    "HUB_LOCK",
     "LAYOUT",
     "SPLITS",
     "Branch",

@@ -66,11 +66,11 @@ class Locator:
         missing = f"{argument}: no such file" + (
             f", and no such id in the zoo at {self._zoo.root}" if self._zoo else ""
         )
-        if _HUB_NAME.fullmatch(argument) and not Path(argument).suffix:
-            missing += "; this version does not read from the Hub"
         close = difflib.get_close_matches(argument, self._by_id, n=_MAX_SUGGESTIONS)
         if close:
             return NotFoundError(missing, f"did you mean {', '.join(close)}?")
+        if _HUB_NAME.fullmatch(argument) and not Path(argument).suffix:
+            return NotFoundError(missing, f"if it is on the Hub, fetch it first: `wembed zoo pull {argument}`")
         return NotFoundError(missing, "`wembed zoo list` shows the ids" if self._zoo else "check the path")
 
 

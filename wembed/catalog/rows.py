@@ -26,6 +26,8 @@ class CatalogRow:
         source: where the file comes from.
         revision: of the source.
         licence: of the weights.
+        tags: what its source files it under.
+        downloads: how often it was fetched from its source in the last month, when the row was made.
         architecture: a coarse label.
         params: number of parameters.
         task: what it was trained for.
@@ -47,6 +49,7 @@ class CatalogRow:
         accuracy: share of the test set, 0 to 1.
         loss: on the test set.
         gap: training accuracy less test accuracy.
+        metrics: what its source says of it beside, by kind, data set and split.
         split: train, validation, test or zero-shot, where the catalog states it.
         status: what is unusual about it, such as a diverged run.
         bytes: size of the files.
@@ -63,6 +66,8 @@ class CatalogRow:
     source: str | None = None
     revision: str | None = None
     licence: str | None = None
+    tags: list[str] = field(default_factory=list)
+    downloads: int | None = None
     architecture: str | None = None
     params: int = 0
     task: str | None = None
@@ -84,6 +89,7 @@ class CatalogRow:
     accuracy: float | None = None
     loss: float | None = None
     gap: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
     split: str | None = None
     status: str | None = None
     bytes: int = 0
@@ -91,7 +97,7 @@ class CatalogRow:
 
     def to_json(self) -> str:
         """Gives the row as one line of JSON, without what isn't known."""
-        values = {name: value for name, value in self.as_dict().items() if value not in (None, "", {})}
+        values = {name: value for name, value in self.as_dict().items() if value not in (None, "", {}, [])}
         return json.dumps(values, allow_nan=False)
 
     def as_dict(self) -> dict[str, object]:
@@ -119,8 +125,9 @@ def _accepted_types() -> dict[str, tuple[type, ...]]:
     accepted: dict[str, tuple[type, ...]] = {}
     for name, hint in get_type_hints(CatalogRow).items():
         kinds = tuple(get_origin(kind) or kind for kind in get_args(hint) or (hint,))
-        accepted[name] = (dict,) if get_origin(hint) is dict else kinds
-        if float in kinds:
+        container = get_origin(hint)
+        accepted[name] = (container,) if container in (dict, list) else kinds
+        if float in accepted[name]:
             accepted[name] += (int,)  # JSON writes 1.0 as 1 in other languages
     return accepted
 

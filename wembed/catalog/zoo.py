@@ -18,6 +18,7 @@ from wembed.errors import NotFoundError, WembedError
 LAYOUT = ("checkpoints", "specs", "encoders", "embeddings", "runs")
 CATALOG = "catalog.jsonl"
 LOCK = "catalog.lock"
+HUB_LOCK = "hub.lock.jsonl"  # what was pulled from the Hub, see wembed.zoo.pull.lock
 LOCK_TIMEOUT = 60.0  # seconds
 
 

@@ -6,7 +6,15 @@ Opening reads a header and nothing else; a tensor is read when it is asked for. 
 from wembed.checkpoint.header import TensorInfo
 from wembed.checkpoint.layouts import find_checkpoints
 from wembed.checkpoint.memory import in_memory
-from wembed.checkpoint.reader import Checkpoint, open_checkpoint
+from wembed.checkpoint.reader import Checkpoint, combined_hash, open_checkpoint
 from wembed.checkpoint.writer import write_safetensors
 
-__all__ = ["Checkpoint", "TensorInfo", "find_checkpoints", "in_memory", "open_checkpoint", "write_safetensors"]
+__all__ = [
+    "Checkpoint",
+    "TensorInfo",
+    "combined_hash",
+    "find_checkpoints",
+    "in_memory",
+    "open_checkpoint",
+    "write_safetensors",
+]

@@ -145,12 +145,7 @@ def _folder_layout(folder: Path) -> Layout:
 
 
 def _index_layout(index: Path) -> Layout:
-    weight_map = _read_object(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointRefusedError(f"{index}: corrupt: no weight_map from tensors to files")
-    for name, shard in weight_map.items():
-        if not isinstance(shard, str):
-            raise CheckpointRefusedError(f"{index}: corrupt: weight_map gives no file for tensor {name!r}")
+    weight_map = read_weight_map(_read_bytes(index), str(index))
     folder = index.parent
     shards = {shard: _shard_path(folder, shard, index) for shard in sorted(set(weight_map.values()))}
     for shard, path in shards.items():
@@ -160,16 +155,40 @@ def _index_layout(index: Path) -> Layout:
     return Layout(tuple(shards.values()), owners, _config(folder))
 
 
-def _shard_path(folder: Path, shard: str, index: Path) -> Path:
-    """The path of a shard, once it is sure to lie in the index's folder."""
+def read_weight_map(text: bytes, where: str) -> dict[str, str]:
+    """Gives the shard of every tensor, as an index says; each is a plain path below the index's folder.
+
+    Args:
+        text: of the index.
+        where: it comes from, for messages.
+
+    Raises:
+        CheckpointRefusedError: if it is no index, or names a shard that may lie elsewhere.
+    """
+    weight_map = _parse_object(text, where).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointRefusedError(f"{where}: corrupt: no weight_map from tensors to files")
+    for name, shard in weight_map.items():
+        if not isinstance(shard, str):
+            raise CheckpointRefusedError(f"{where}: corrupt: weight_map gives no file for tensor {name!r}")
+    for shard in sorted(set(weight_map.values())):
+        if not _is_plain(shard):
+            raise CheckpointRefusedError(f"{where}: unsafe: shard {shard!r} is not a plain path inside the folder")
+    return weight_map
+
+
+def _is_plain(shard: str) -> bool:
     parts = PurePosixPath(shard).parts
-    plain = parts and not PurePosixPath(shard).is_absolute() and ".." not in parts
-    if not plain or "\\" in shard or "\0" in shard or PureWindowsPath(shard).drive:
-        raise CheckpointRefusedError(f"{index}: unsafe: shard {shard!r} is not a plain path inside the folder")
+    leaves = not parts or PurePosixPath(shard).is_absolute() or ".." in parts
+    return not (leaves or "\\" in shard or "\0" in shard or PureWindowsPath(shard).drive)
+
+
+def _shard_path(folder: Path, shard: str, index: Path) -> Path:
+    """The path of a shard, once it is sure that no link leads out of the index's folder."""
     path = folder / shard
     try:
         target, inside = path.resolve(), _allowed_folders(folder.resolve())
-    except (OSError, RuntimeError) as error:  # a loop of links, a name too long
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name too long, one that is no text
         raise CheckpointRefusedError(f"{index}: unsafe: shard {shard!r} cannot be resolved") from error
     if not any(target.is_relative_to(parent) for parent in inside):
         raise CheckpointRefusedError(f"{index}: unsafe: shard {shard!r} links to a file outside of the folder")
@@ -194,13 +213,21 @@ def _config(folder: Path) -> dict[str, object]:
 
 
 def _read_object(path: Path) -> dict[str, object]:
+    return _parse_object(_read_bytes(path), str(path))
+
+
+def _read_bytes(path: Path) -> bytes:
     found = path.stat().st_size
     if found > MAX_JSON_BYTES:
         raise CheckpointRefusedError(f"{path}: corrupt: {found} bytes of JSON, expected at most {MAX_JSON_BYTES}")
+    return path.read_bytes()
+
+
+def _parse_object(text: bytes, where: str) -> dict[str, object]:
     try:
-        parsed = json.loads(path.read_text("utf-8"))
+        parsed = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise CheckpointRefusedError(f"{path}: corrupt: not JSON") from error
+        raise CheckpointRefusedError(f"{where}: corrupt: not JSON") from error
     if not isinstance(parsed, dict):
-        raise CheckpointRefusedError(f"{path}: corrupt: a JSON {type(parsed).__name__}, expected an object")
+        raise CheckpointRefusedError(f"{where}: corrupt: a JSON {type(parsed).__name__}, expected an object")
     return cast("dict[str, object]", parsed)

@@ -145,11 +145,15 @@ class Checkpoint:
     def file_hash(self) -> str:
         """Gives the sha256 of the file's bytes; for several files, of their names and sha256 in sorted lines."""
         folder = self.path if self.path.is_dir() else self.path.parent
-        digests = {file.relative_to(folder).as_posix(): _sha256(file) for file in self.files}
-        if len(digests) == 1:
-            return next(iter(digests.values()))
-        lines = [f"{name} {digest}\n" for name, digest in sorted(digests.items())]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return combined_hash({file.relative_to(folder).as_posix(): _sha256(file) for file in self.files})
+
+
+def combined_hash(digests: Mapping[str, str]) -> str:
+    """Gives the hash of a checkpoint's files from the sha256 of each, by its path in the checkpoint's folder."""
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    lines = [f"{name} {digest}\n" for name, digest in sorted(digests.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

@@ -23,6 +23,7 @@ COMMANDS = {
 }
 ZOO_COMMANDS = {
     "build": "wembed.cli.zoo_build:build",
+    "pull": "wembed.cli.zoo_pull:pull",
     "add": "wembed.cli.zoo_add:add",
     "list": "wembed.cli.zoo_list:list_rows",
     "show": "wembed.cli.zoo_show:show",
@@ -65,4 +66,4 @@ def _main(
 
 @zoo.callback()
 def _zoo() -> None:
-    """Train a zoo or take checkpoints in, list them, check them, remove them."""
+    """Train a zoo, fetch one or take checkpoints in; list them, check them, remove them."""

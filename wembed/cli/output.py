@@ -22,8 +22,8 @@ from wembed.errors import UsageError, WembedError
 Row = Mapping[str, object]
 
 DECIMALS = 4
-DECIMALS_OF = {"seconds": 3}
-HASHES = ("sha256", "content", "structure", "spec")
+DECIMALS_OF = {"seconds": 3, "megabytes": 1}
+HASHES = ("sha256", "content", "structure", "spec", "commit")
 HASH_SHOWN = 12  # characters of a hash in a table for people
 
 

@@ -88,7 +88,7 @@ def _as_parquet(rows: Sequence[Row]) -> bytes:
 def _cell(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value)
+    return json.dumps(value) if value not in ([], {}) else ""
 
 
 def _column(values: Sequence[Any], kind: str | None) -> Any:  # an array of pyarrow, which has no types
@@ -96,7 +96,7 @@ def _column(values: Sequence[Any], kind: str | None) -> Any:  # an array of pyar
     import pyarrow as pa
 
     if kind:
-        return pa.array(values, kind)
+        return pa.array([_cell(value) if isinstance(value, list | dict) else value for value in values], kind)
     try:
         return pa.array(values, pa.float64() if any(isinstance(value, float) for value in values) else None)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
