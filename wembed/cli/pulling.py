@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from wembed.catalog import CatalogRow, Zoo
+from wembed.catalog import CatalogRow
 from wembed.catalog.manifest import load_manifest, packaged_manifests
 from wembed.errors import NotFoundError, UsageError
 from wembed.hub.names import RepositoryName
@@ -12,7 +12,7 @@ from wembed.zoo.pull import Candidate, FilesWanted, Pulled, PullManifest, PullOr
 from wembed.zoo.pull.lock import LockedRepository, read_lock
 
 DEFAULT = "hub-tiny"
-COLUMNS = ("id", "status", "files", "megabytes", "params", "model_type", "tier", "licence", "commit", "path")
+COLUMNS = ("id", "status", "files", "megabytes", "params", "model_type", "tier", "licence", "commit")
 PLAN_COLUMNS = (
     "id", "status", "files", "megabytes", "params", "dtype", "model_type", "library", "pipeline", "licence",
     "downloads", "parent", "commit",
@@ -55,7 +55,7 @@ def planned_row(candidate: Candidate) -> dict[str, object]:
     }
 
 
-def pulled_row(zoo: Zoo, pulled: Pulled, row: CatalogRow) -> dict[str, object]:
+def pulled_row(pulled: Pulled, row: CatalogRow) -> dict[str, object]:
     """Gives the row of what is in the zoo now."""
     return {
         **planned_row(pulled.candidate),
@@ -64,7 +64,6 @@ def pulled_row(zoo: Zoo, pulled: Pulled, row: CatalogRow) -> dict[str, object]:
         "params": row.params,
         "model_type": row.architecture,
         "tier": row.tier,
-        "path": zoo.path_of(row),
     }
 
 

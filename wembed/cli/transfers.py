@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Told = Callable[[str, int, int], None]  # the name of a file, how many of its bytes are here, of how many
 
+_SMALLEST = 1_000_000  # bytes of a file that is shown by itself
 _LONGEST_NAME = 60  # characters; of a longer name the end is shown
 
 
@@ -61,5 +62,5 @@ class _Bars:
                     self._progress.remove_task(self._files.pop(name))
             elif name in self._files:
                 self._progress.update(self._files[name], completed=here)
-            else:
+            elif size >= _SMALLEST:
                 self._files[name] = self._progress.add_task(name[-_LONGEST_NAME:], total=size, completed=here)

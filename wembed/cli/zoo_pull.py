@@ -112,7 +112,7 @@ def _pull(zoo: "Zoo", plan: "PullPlan", reach: "Reach", output: Output) -> None:
                 output.note(f"{pulled.candidate.id}: {amount([pulled.candidate])}")
     place = {candidate.id: number for number, candidate in enumerate(plan.candidates)}
     done.sort(key=lambda pulled: place[pulled.candidate.id])
-    output.rows([pulled_row(zoo, pulled, pulled.row) for pulled in done if pulled.row], COLUMNS)
+    output.rows([pulled_row(pulled, pulled.row) for pulled in done if pulled.row], COLUMNS)
     rows = [pulled.row for pulled in done if pulled.row]
     kept = amount(pulled.candidate for pulled in done if pulled.row)
     output.note(f"{kept} in {zoo.root}, {sum(pulled.status == 'pulled' for pulled in done)} of them new")

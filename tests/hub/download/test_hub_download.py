@@ -12,6 +12,7 @@ from remote import CONTENT, CUT, GIT, LARGE, REPOSITORY, SHA256, SIZE, SMALL, UN
 
 from wembed.errors import CheckpointRefusedError, HubError, WembedError
 from wembed.hub.download import download
+from wembed.hub.download.room import claimed
 from wembed.hub.repository import RemoteFile
 from wembed.hub.session import Hub, HubOptions, StoppedError
 
@@ -127,6 +128,18 @@ def test_no_room_is_said_before_a_byte_is_asked_for(content, fetch, partials, mo
     ):
         fetch(server)
     assert (server.starts, list(partials.iterdir())) == ([], [])
+
+
+def test_what_is_written_already_leaves_room_to_others(content, target, partials, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": SIZE}))
+
+    def claim_all_when_done(on_disk):
+        if on_disk == SIZE:
+            with claimed("another file", partials, SIZE):
+                pass
+
+    with FileServer(content) as server:
+        download(Hub(HubOptions(endpoint=server.url)), REPOSITORY, LARGE, target, partials, claim_all_when_done)
 
 
 def test_what_is_there_needs_no_more_room(content, fetch, partials, monkeypatch):

@@ -62,6 +62,14 @@ def test_a_stalled_connection_is_left_after_the_timeout(content, fetch, target):
     assert server.starts == [0, CUT]
 
 
+def test_two_answers_that_do_not_fit_together_are_fetched_afresh(content, fetch, target, tmp_path):
+    other = tmp_path / "other"
+    other.write_bytes(bytes(SIZE))
+    with FileServer(content, [Answer(content=other, ends_after=CUT)]) as server:
+        assert fetch(server) == SHA256
+    assert (server.starts, target.read_bytes()) == ([0, CUT, 0], CONTENT)
+
+
 def test_more_bytes_than_listed_are_never_written(content, fetch, target, partials, tmp_path):
     longer = tmp_path / "longer"
     longer.write_bytes(CONTENT + b"!")

@@ -9,6 +9,7 @@ from remote import CONTENT, CUT, OTHER, OUTDATED, SHA256, SIZE, SMALL, UNHASHED,
 
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.hub.download.alone import alone
+from wembed.hub.session import StoppedError
 
 
 def test_what_an_earlier_process_left_is_not_fetched_again(content, fetch, target, partials):
@@ -45,6 +46,14 @@ def test_what_is_wrong_afresh_too_is_refused(content, fetch, target, partials):
     with FileServer(content) as server, pytest.raises(CheckpointRefusedError):
         fetch(server)
     assert (server.starts, list(partials.iterdir())) == ([CUT, 0], [])
+
+
+def test_a_person_can_end_the_reading_of_what_is_there(content, fetch, partials):
+    part, stop = leave(partials, CONTENT), threading.Event()
+    stop.set()
+    with FileServer(content) as server, pytest.raises(StoppedError):
+        fetch(server, stop=stop)
+    assert part.read_bytes() == CONTENT
 
 
 FOREIGN = {
