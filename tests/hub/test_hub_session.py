@@ -216,7 +216,7 @@ def test_a_stalled_socket_ends_with_the_timeout(server, asked):
 
 @pytest.mark.parametrize("token", ["hf_secret\n", "hf_secret\x1b[31m", "hf_secr\u00e9t", "hf_secret\ud800"])
 def test_a_token_that_no_header_can_hold_is_told_and_not_shown(token):
-    error = failure(lambda: Hub(HubOptions(token=token)), UsageError)
+    error = failure(lambda: Hub(HubOptions(token=token)).headers, UsageError)
     assert error.message == "the token holds characters that no token has"
     assert error.hint == "check --token and HF_TOKEN"
 
@@ -313,7 +313,7 @@ def test_a_server_that_asks_to_wait_for_long_is_given_up(server, hub, waits, tex
 
 
 def test_progress_starts_the_counting_again(waits):
-    patience = Patience(2, waits)
+    patience = Patience(2, waits, lambda seconds: None)
     broken = TransientError("x")
     for _ in range(5):
         patience.wait(broken, made_progress=True)

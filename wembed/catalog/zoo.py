@@ -7,7 +7,7 @@ in the catalog's place, under the same lock.
 
 import os
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +20,7 @@ CATALOG = "catalog.jsonl"
 LOCK = "catalog.lock"
 HUB_LOCK = "hub.lock.jsonl"  # what was pulled from the Hub, see wembed.zoo.pull.lock
 LOCK_TIMEOUT = 60.0  # seconds
+_TAIL = 65_536  # bytes that are read at once to find the last line
 
 
 class Zoo:
@@ -89,7 +90,7 @@ class Zoo:
         path = self.root / CATALOG
         try:
             with self.locked(), path.open("r+b") as file:
-                _mend_last_line(file)
+                end_last_line(file, _is_row)
                 file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
                 file.flush()
                 os.fsync(file.fileno())
@@ -194,15 +195,31 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow links
 
 
-def _mend_last_line(file: BinaryIO) -> None:
-    """Ends a last line that lacks only its newline, cuts off one that is torn; leaves the file at its end."""
-    text = file.read()
-    tail = text[text.rfind(b"\n") + 1 :]
-    if not tail:
-        return
-    try:
-        CatalogRow.from_json(tail)
+def end_last_line(file: BinaryIO, is_whole: Callable[[bytes], bool]) -> None:
+    """Ends a last line that lacks only its newline, cuts off one that is torn; leaves the file at its end.
+
+    Args:
+        file: of lines, open for reading and writing.
+        is_whole: whether a line says something.
+    """
+    end = file.seek(0, os.SEEK_END)
+    tail, begin = b"", end
+    while begin and b"\n" not in tail:
+        size = min(_TAIL, begin)
+        begin = file.seek(begin - size)
+        tail = file.read(size) + tail
+    last = tail[tail.rfind(b"\n") + 1 :]
+    file.seek(0, os.SEEK_END)
+    if last and is_whole(last):
         file.write(b"\n")
-    except (ValueError, RecursionError):
-        file.truncate(len(text) - len(tail))
+    elif last:
+        file.truncate(end - len(last))
         file.seek(0, os.SEEK_END)
+
+
+def _is_row(line: bytes) -> bool:
+    try:
+        CatalogRow.from_json(line)
+    except (ValueError, RecursionError):
+        return False
+    return True

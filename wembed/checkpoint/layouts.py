@@ -107,7 +107,21 @@ def _is_one_checkpoint(folder: Path) -> bool:
 
 def _is_whole_of_folder(file: Path) -> bool:
     """Whether a folder's config.json speaks of this file."""
-    return _has_config(file.parent) and _sole_weight_file(file.parent) == file
+    if not _has_config(file.parent) or _has_another(file):
+        return False
+    return _sole_weight_file(file.parent) == file
+
+
+def _has_another(file: Path) -> bool:
+    """Whether its folder holds another file with its ending; looks no further than the first, as there may be many."""
+    with os.scandir(file.parent) as entries:
+        return any(
+            entry.name.endswith(file.suffix)
+            and entry.name != file.name
+            and not entry.name.startswith((".", *TRAINER_STEMS))
+            and entry.is_file()
+            for entry in entries
+        )
 
 
 def _index_files(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from wembed.catalog import CatalogRow
 from wembed.catalog.manifest import load_manifest, packaged_manifests
 from wembed.errors import NotFoundError, UsageError
-from wembed.hub.names import RepositoryName
+from wembed.hub.names import RepositoryName, is_revision
 from wembed.zoo.pull import Candidate, FilesWanted, Pulled, PullManifest, PullOrder, Wish, order_of_manifest
 from wembed.zoo.pull.lock import LockedRepository, read_lock
 
@@ -40,9 +40,11 @@ def order_of(names: Sequence[str], revision: str | None, files: FilesWanted) -> 
     if revision:
         raise UsageError(f"--revision {revision} is about repositories, {name} names its own", "name repositories")
     if name.endswith(_LOCK_SUFFIX):
-        if not Path(name).is_file():
-            raise NotFoundError(f"no lock file at {name}", "`wembed zoo pull` leaves one beside the catalog")
-        return PullOrder(locked=tuple(_pulled(entry) for entry in read_lock(Path(name))))
+        return PullOrder(locked=tuple(_locked(Path(name))))
+    if not Path(name).is_file() and not name.endswith(_MANIFEST_SUFFIXES) and name not in packaged_manifests():
+        known = ", ".join(packaged_manifests("pull"))
+        hint = f"give a file, one of {known}, or a repository, organisation/name"
+        raise NotFoundError(f"no manifest {name}", hint)
     return order_of_manifest(load_manifest(name, PullManifest)).with_files(files)
 
 
@@ -81,9 +83,20 @@ def _is_document(name: str) -> bool:
 
 def _wish(name: str, revision: str | None, files: FilesWanted) -> Wish:
     repository = RepositoryName.parse(name)
+    if revision and not is_revision(revision):
+        raise UsageError(f"--revision {revision!r} is not the name of a revision", "expected a branch, tag or commit")
     return Wish(repository.id, repository.revision or revision or "", files)
 
 
-def _pulled(entry: LockedRepository) -> LockedRepository:
+def _locked(path: Path) -> list[LockedRepository]:
     """What a lock says that was pulled; what it only knows of is left out."""
-    return dataclasses.replace(entry, checkpoints=tuple(one for one in entry.checkpoints if one.is_pulled))
+    if not path.is_file():
+        raise NotFoundError(f"no lock file at {path}", "`wembed zoo pull` leaves one beside the catalog")
+    entries = [
+        dataclasses.replace(entry, checkpoints=tuple(one for one in entry.checkpoints if one.is_pulled))
+        for entry in read_lock(path)
+    ]
+    found = [entry for entry in entries if entry.checkpoints]
+    if not found:
+        raise NotFoundError(f"{path} names nothing that was pulled", "give the lock of another zoo")
+    return found

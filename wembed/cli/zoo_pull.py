@@ -1,6 +1,7 @@
 """`wembed zoo pull`."""
 
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 from wembed.cli import options
 from wembed.cli.failures import report_failures
 from wembed.cli.output import Output
+from wembed.errors import UsageError
 
 if TYPE_CHECKING:
     from wembed.catalog import Zoo
@@ -77,26 +79,31 @@ def pull(
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it repeats the server's words as they are
     output = Output.choose(format, json, quiet)
+    if not math.isfinite(timeout):
+        raise UsageError(f"--timeout {timeout}: expected a number of seconds")
     files = FilesWanted(tuple(include or ()), tuple(exclude or ()), allow_pickle)
     limits = Limits(max_size=parse_size(max_size) if max_size else None, where=where)
     order = order_of(options.with_standard_input(names) if names else [], revision, files).with_limits(limits)
-    reach = Reach.offline() if offline else Reach.online(HubOptions(None, token, timeout, retries), jobs)
+    waiting = lambda what, seconds: output.note(f"{what}: the Hub asks to wait {seconds:.0f} s")  # noqa: E731
+    way = Reach.offline() if offline else Reach.online(HubOptions(None, token, timeout, retries, waiting), jobs)
     with output.progress("looking up") as progress:
-        plan = plan_pull(Zoo(zoo), order, reach, progress)
+        plan = plan_pull(Zoo(zoo), order, way, progress)
+    if plan.unasked:
+        output.warn(f"{plan.unasked} queries are passed over offline; a lock file names what they found once")
     if plan.left_out:
         output.note(f"{plan.left_out} checkpoints are beyond the limits")
     if not dry_run:
-        _pull(Zoo(zoo), plan, reach, output)
+        _pull(Zoo(zoo), plan, way, output)
         return
     output.rows([planned_row(candidate) for candidate in plan.candidates], PLAN_COLUMNS)
-    output.note(f"{amount(plan.missing)} to fetch, {_room(zoo)}; nothing written")
+    output.note(f"{amount(plan.missing)} to fetch, {_free(zoo) / 1e6:,.1f} MB are free; nothing written")
     report_failures(output, [failure.error for failure in plan.failures], len(plan.candidates))
 
 
-def _room(zoo: Path) -> str:
-    """How much fits beside a zoo, which need not be there."""
+def _free(zoo: Path) -> int:
+    """How many bytes fit beside a zoo, which need not be there."""
     there = next(folder for folder in (zoo.absolute(), *zoo.absolute().parents) if folder.is_dir())
-    return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    return shutil.disk_usage(there).free
 
 
 def _pull(zoo: "Zoo", plan: "PullPlan", reach: "Reach", output: Output) -> None:
@@ -105,7 +112,10 @@ def _pull(zoo: "Zoo", plan: "PullPlan", reach: "Reach", output: Output) -> None:
     from wembed.zoo.pull import pull as pull_into
 
     done: list[Pulled] = []
-    with transfer_bars(sum(one.bytes for one in plan.missing), output.quiet) as told:
+    total = sum(one.bytes for one in plan.missing)
+    if total > (free := _free(zoo.root)):
+        output.warn(f"{total / 1e6:,.1f} MB are to be fetched, and {free / 1e6:,.1f} MB are free")
+    with transfer_bars(total, output) as told:
         for pulled in pull_into(zoo, plan.candidates, reach, told):
             done.append(pulled)
             if pulled.status == "pulled":

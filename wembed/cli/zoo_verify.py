@@ -28,4 +28,5 @@ def verify(
     output.rows([vars(problem) for problem in problems], COLUMNS)
     output.note(f"{len(problems)} problems found")
     if problems:
+        output.note("what came from the Hub is mended by `wembed zoo rm ID` and another pull")
         raise typer.Exit(CheckpointRefusedError.exit_code)

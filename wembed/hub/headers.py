@@ -16,8 +16,14 @@ _POINTER = b"version https://git-lfs"
 _PAGES = (b"<!doctype html", b"<html")
 
 
-def remote_header(hub: Hub, repository: Repository, file: RemoteFile) -> Header:
+def remote_header(hub: Hub, repository: Repository, file: RemoteFile, first: int = FIRST_BYTES) -> Header:
     """Reads and checks the header of a safetensors file of the Hub.
+
+    Args:
+        hub: where it is.
+        repository: at its commit.
+        file: as listed.
+        first: bytes to ask for at first, and for the rest of the header where it is longer.
 
     Raises:
         NotFoundError: if the file isn't there.
@@ -25,7 +31,7 @@ def remote_header(hub: Hub, repository: Repository, file: RemoteFile) -> Header:
         HubError: if the Hub refuses or can't be reached, or sends another file than the listed one.
     """
     where = _where(repository, file)
-    start = _read(hub, repository, file, 0, min(FIRST_BYTES, file.size)) if file.size else b""
+    start = _read(hub, repository, file, 0, min(first, file.size)) if file.size else b""
     _check_weights(start, where)
     end = LENGTH_BYTES + header_length(start, file.size, where)
     if end > len(start):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import httpx2
@@ -47,12 +48,14 @@ class HubOptions:
         token: of a person; default: what huggingface_hub takes from HF_TOKEN or its login.
         timeout: seconds without a byte after which a connection counts as broken.
         retries: how often a request is made again in a row.
+        waiting: hears for what, and how many seconds, the Hub asks to wait; from several threads.
     """
 
     endpoint: str | None = None
     token: str | None = None
     timeout: float = 30.0
     retries: int = 5
+    waiting: Callable[[str, float], None] = lambda what, seconds: None
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,11 @@ class Patience:
     Args:
         tries: how often it may be tried again.
         stop: ends the waiting.
+        waiting: hears how many seconds the Hub asks to wait.
     """
 
-    def __init__(self, tries: int, stop: threading.Event) -> None:
-        self._tries, self._stop, self._failed = tries, stop, 0
+    def __init__(self, tries: int, stop: threading.Event, waiting: Callable[[float], None]) -> None:
+        self._tries, self._stop, self._waiting, self._failed = tries, stop, waiting, 0
 
     def wait(self, error: TransientError, made_progress: bool = False) -> None:
         """Waits before the next try, as long as the server asks, else longer each time.
@@ -99,6 +103,8 @@ class Patience:
         if self._failed > self._tries or (asked is not None and asked > LONGEST_ASKED_WAIT):
             raise error
         seconds = min(FIRST_WAIT * 2 ** (self._failed - 1), LONGEST_WAIT) if asked is None else asked
+        if asked:
+            self._waiting(asked)
         if self._stop.wait(seconds):
             raise StoppedError
 
@@ -109,23 +115,41 @@ class Hub:
     Args:
         options: how to reach it.
         stop: set to end what is going on.
-
-    Raises:
-        UsageError: if the token is none.
     """
 
     def __init__(self, options: HubOptions | None = None, stop: threading.Event | None = None) -> None:
         self.options = options or HubOptions()
         self.stop = stop or threading.Event()
-        token, version = self.options.token, wembed.__version__
         endpoint = (self.options.endpoint or os.environ.get("HF_ENDPOINT", "")).rstrip("/")
-        self.api = HfApi(endpoint=endpoint or None, token=token, library_name="wembed", library_version=version)
-        self.headers = build_hf_headers(token=token, library_name="wembed", library_version=version)
-        _check_token(self.headers.get("authorization", ""))
+        self._endpoint, self._token = endpoint or None, self.options.token or None
+        self._lock = threading.Lock()
 
-    def patience(self) -> Patience:
+    @cached_property
+    def api(self) -> HfApi:
+        """huggingface_hub's own client."""
+        version = wembed.__version__
+        return HfApi(endpoint=self._endpoint, token=self._token, library_name="wembed", library_version=version)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request has; making them may be a request of huggingface_hub's own, so that they are made late.
+
+        Raises:
+            UsageError: if the token is none.
+        """
+        with self._lock:
+            return self._headers
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        version = wembed.__version__
+        headers = build_hf_headers(token=self._token, library_name="wembed", library_version=version)
+        _check_token(headers.get("authorization", ""))
+        return headers
+
+    def patience(self, what: str) -> Patience:
         """Gives the patience for one thing that is tried again."""
-        return Patience(self.options.retries, self.stop)
+        return Patience(self.options.retries, self.stop, lambda seconds: self.options.waiting(what, seconds))
 
     def ask(self, what: str, call: Callable[[HfApi], Result]) -> Result:
         """Calls huggingface_hub, again where that may help.
@@ -138,7 +162,7 @@ class Hub:
             NotFoundError: if it isn't there.
             HubError: if the Hub refuses or can't be reached.
         """
-        patience = self.patience()
+        patience = self.patience(what)
         while True:
             try:
                 with translated(what):

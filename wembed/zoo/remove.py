@@ -6,11 +6,15 @@ A row goes before its file: a crash in between leaves a file that no row names, 
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wembed.catalog import CatalogRow, Zoo
+from wembed.catalog import HUB_LOCK, CatalogRow, Zoo
 from wembed.errors import WembedError
+
+if TYPE_CHECKING:
+    from wembed.zoo.pull.lock import LockIndex
 
 Fate = Literal["deleted", "kept", "missing"]
 
@@ -62,7 +66,8 @@ def remove(zoo: Zoo, chosen: Sequence[CatalogRow]) -> list[Removal]:
     with zoo.locked():
         planned = plan_removal(zoo, chosen)
         zoo.remove({row.id for row in chosen})
-        return [_with_file_deleted(zoo, removal) for removal in planned]
+        pulled = _PulledFiles(zoo)
+        return [_with_file_deleted(zoo, removal, pulled) for removal in planned]
 
 
 def _fate(zoo: Zoo, row: CatalogRow, needed: Collection[Path]) -> Fate:
@@ -74,11 +79,41 @@ def _fate(zoo: Zoo, row: CatalogRow, needed: Collection[Path]) -> Fate:
     return "deleted" if is_inside and path not in needed else "kept"
 
 
-def _with_file_deleted(zoo: Zoo, removal: Removal) -> Removal:
+class _PulledFiles:
+    """The files of rows that came from the Hub, which the lock lists; a folder may hold others.
+
+    Args:
+        zoo: from whose catalog the rows have gone.
+    """
+
+    def __init__(self, zoo: Zoo) -> None:
+        self._zoo, self._staying = zoo, zoo.rows()
+        self._has_lock = (zoo.root / HUB_LOCK).exists()
+
+    def delete(self, row: CatalogRow) -> bool:
+        """Deletes those of a row that no other one needs, and says whether there were any."""
+        if not self._has_lock:
+            return False
+        from wembed.zoo.pull.files import delete_files, files_alone
+
+        files = files_alone(self._lock, row, self._staying)
+        delete_files(self._zoo, files)
+        return bool(files)
+
+    @cached_property
+    def _lock(self) -> "LockIndex":
+        from wembed.zoo.pull.lock import LockIndex
+
+        return LockIndex(self._zoo)
+
+
+def _with_file_deleted(zoo: Zoo, removal: Removal, pulled: _PulledFiles) -> Removal:
     if removal.file != "deleted":
         return removal
     path = zoo.path_of(removal.row)
     try:
+        if pulled.delete(removal.row):
+            return removal
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

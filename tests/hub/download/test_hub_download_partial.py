@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from file_server import Answer, FileServer
-from remote import CONTENT, CUT, OTHER, OUTDATED, SHA256, SIZE, SMALL, UNHASHED, leave
+from remote import CONTENT, CUT, OTHER, OUTDATED, REPOSITORY, SHA256, SIZE, SMALL, UNHASHED, leave
 
 from wembed.errors import CheckpointRefusedError, WembedError
+from wembed.hub.download import remove_left_over
 from wembed.hub.download.alone import alone
 from wembed.hub.session import StoppedError
 
@@ -116,35 +117,35 @@ def test_a_folder_that_is_a_file_is_one_line(content, fetch, partials):
         fetch(server)
 
 
-def test_a_file_that_changed_upstream_leaves_no_outdated_part(content, fetch, partials):
+def test_a_file_that_changed_upstream_is_fetched_afresh(content, fetch, partials):
     leave(partials, CONTENT[:CUT], OUTDATED)
     with FileServer(content) as server:
         assert fetch(server) == SHA256
-    assert (server.starts, list(partials.iterdir())) == ([0], [])
+    assert server.starts == [0]
 
 
-def test_an_outdated_part_that_is_being_fetched_stays(content, fetch, partials):
+def test_what_is_left_over_of_a_file_that_is_there_is_removed(partials):
+    leave(partials, CONTENT[:CUT], OUTDATED)
+    remove_left_over(partials, {(REPOSITORY.id, OUTDATED.path)})
+    assert list(partials.iterdir()) == []
+
+
+def test_a_part_that_is_being_fetched_stays(partials):
     part = leave(partials, CONTENT[:CUT], OUTDATED)
-    with (
-        alone(part.with_suffix(".lock"), threading.Event()),
-        ThreadPoolExecutor() as pool,
-        FileServer(content) as server,
-    ):
-        assert pool.submit(fetch, server).result(timeout=10) == SHA256
+    with alone(part.with_suffix(".lock"), threading.Event()), ThreadPoolExecutor() as pool:
+        pool.submit(remove_left_over, partials, {(REPOSITORY.id, OUTDATED.path)}).result(timeout=10)
         assert part.exists()
 
 
-def test_the_part_of_another_file_stays(content, fetch, partials):
+def test_the_part_of_another_file_stays(partials):
     part = leave(partials, CONTENT[:CUT], OTHER)
-    with FileServer(content) as server:
-        fetch(server)
+    remove_left_over(partials, {(REPOSITORY.id, OUTDATED.path)})
     assert part.exists()
 
 
-def test_a_torn_sidecar_is_removed(content, fetch, partials):
+def test_a_torn_sidecar_is_removed(partials):
     leave(partials, b"", OTHER, sidecar='{"repository": "or')
-    with FileServer(content) as server:
-        fetch(server)
+    remove_left_over(partials, set())
     assert list(partials.iterdir()) == []
 
 

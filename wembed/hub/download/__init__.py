@@ -5,5 +5,6 @@ are in a folder of partial files, each with a sidecar that says what it is.
 """
 
 from wembed.hub.download.fetch import download
+from wembed.hub.download.partial import remove_left_over
 
-__all__ = ["download"]
+__all__ = ["download", "remove_left_over"]

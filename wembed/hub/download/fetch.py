@@ -8,7 +8,7 @@ from pathlib import Path
 from wembed.errors import CheckpointRefusedError, HubError, WembedError
 from wembed.hub.download.alone import alone
 from wembed.hub.download.digest import sha256_of_right
-from wembed.hub.download.partial import Partial, Source, remove_outdated
+from wembed.hub.download.partial import Partial, Source
 from wembed.hub.download.room import Claim, claimed, no_room
 from wembed.hub.failures import TransientError, is_disk_full
 from wembed.hub.repository import RemoteFile, Repository
@@ -52,7 +52,6 @@ def download(
         partials.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         with alone(partials / f"{source.key}.lock", hub.stop):
-            remove_outdated(partials, source)
             return transfer.run(target, partials)
 
 
@@ -118,7 +117,7 @@ class _Transfer:
 
     def _complete(self) -> int:
         """Asks until all bytes are there, and gives how many answers that took."""
-        patience, answers = self.hub.patience(), 0
+        patience, answers = self.hub.patience(self.name), 0
         first = most = self.partial.size
         while not self.partial.is_whole:
             self._heed()

@@ -5,7 +5,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
@@ -149,16 +149,19 @@ class Partial:
         self._writer = None
 
 
-def remove_outdated(folder: Path, source: Source) -> None:
-    """Removes partial files of the same path of the same repository with other bytes, unless they are being fetched."""
-    for key, other in _sidecars(folder):
-        is_outdated = other is None or (other.repository, other.path) == (source.repository, source.path)
-        if key == source.key or not is_outdated:
-            continue
-        with alone_at_once(folder / f"{key}.lock") as is_held:
-            if is_held:
-                _part(folder, key).unlink(missing_ok=True)
-                _sidecar(folder, key).unlink(missing_ok=True)
+def remove_left_over(folder: Path, done: Collection[tuple[str, str]]) -> None:
+    """Removes partial files that nothing goes on with, unless another process is at them.
+
+    Args:
+        folder: of partial files; need not be there.
+        done: repositories and paths whose files are all at their places; a torn sidecar's goes too.
+    """
+    for key, source in list(_sidecars(folder)):
+        if source is None or (source.repository, source.path) in done:
+            with alone_at_once(folder / f"{key}.lock") as is_held:
+                if is_held:
+                    _part(folder, key).unlink(missing_ok=True)
+                    _sidecar(folder, key).unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

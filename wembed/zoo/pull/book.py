@@ -13,11 +13,15 @@ from typing import Literal
 import wembed
 from wembed.catalog import CatalogRow, Zoo
 from wembed.errors import CheckpointRefusedError, WembedError
+from wembed.hub.download import remove_left_over
 from wembed.hub.repository import RemoteFile
 from wembed.zoo.pull.candidate import Candidate
 from wembed.zoo.pull.choose import RemoteCheckpoint
-from wembed.zoo.pull.enter import enter, set_parents
-from wembed.zoo.pull.lock import LockedCheckpoint, LockedRepository, LockKey, append_to_lock
+from wembed.zoo.pull.enter import Entry
+from wembed.zoo.pull.files import delete_files
+from wembed.zoo.pull.lock import LockedCheckpoint, LockedRepository, LockIndex, LockKey, append_to_lock
+
+PARTIALS = "downloads"  # folder of a zoo
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,14 @@ class Book:
 
     Args:
         zoo: where they go.
-        missing: the checkpoints.
+        lock: what was pulled before.
+        candidates: of a plan; those with a row are there already.
     """
 
-    def __init__(self, zoo: Zoo, missing: Sequence[Candidate]) -> None:
+    def __init__(self, zoo: Zoo, lock: LockIndex, candidates: Sequence[Candidate]) -> None:
+        missing = [one for one in candidates if not one.row]
         self._zoo = zoo
+        self._entry = Entry(zoo, lock, {zoo.stored_path(one.path(zoo)) for one in candidates})
         self.pending = [
             Pending(one, tuple(one.source.folder(zoo) / file.path for file in one.checkpoint.remote.files))
             for one in missing
@@ -89,17 +96,27 @@ class Book:
             candidate.checkpoint,
             remote=_with_hashes(candidate.checkpoint.remote, pending.files.values()),
             is_pulled=True,
+            refused="",
+            refused_by="",
         )
         try:
-            row = enter(self._zoo, dataclasses.replace(candidate, checkpoint=checkpoint))
-        except CheckpointRefusedError as error:
-            self._delete(pending)
-            checkpoint = dataclasses.replace(candidate.checkpoint, refused=error.message, refused_by=wembed.__version__)
-            return self._over(pending, checkpoint, Pulled(candidate, "failed", error=error))
+            row = self._entry.enter(dataclasses.replace(candidate, checkpoint=checkpoint))
         except WembedError as error:
-            return self.fail(pending, error)
+            is_refused = isinstance(error, CheckpointRefusedError) and not isinstance(error.__cause__, OSError)
+            return self._refuse(pending, error) if is_refused else self.fail(pending, error)
         pending.row_id = row.id
         return self._over(pending, checkpoint, Pulled(candidate, "pulled", row))
+
+    def _refuse(self, pending: Pending, error: WembedError) -> Pulled:
+        """Gives up a checkpoint that this version of wembed cannot take in; its files go."""
+        candidate = pending.candidate
+        shared = self._paths_of_others(candidate)
+        delete_files(self._zoo, [target for target, file in pending.files.items() if file.path not in shared])
+        reason = error.message.replace(str(candidate.path(self._zoo)), candidate.id)
+        checkpoint = dataclasses.replace(
+            candidate.checkpoint, refused=reason, hint=error.hint, refused_by=wembed.__version__
+        )
+        return self._over(pending, checkpoint, Pulled(candidate, "failed", error=error))
 
     def fail(self, pending: Pending, error: WembedError) -> Pulled:
         """Gives up a checkpoint; what is there of it stays, for the next time."""
@@ -108,8 +125,13 @@ class Book:
     def close(self) -> None:
         """Writes down what is known of the repositories that aren't done, and brings the rows into their order."""
         append_to_lock(self._zoo, [self._source(key) for key, left in self._left.items() if left])
-        set_parents(self._zoo)
         self._zoo.put_in_order([pending.row_id for pending in self.pending if pending.row_id])
+        there: dict[tuple[str, str], bool] = {}
+        for pending in self.pending:
+            for target, file in zip(pending.targets, pending.candidate.checkpoint.remote.files, strict=True):
+                key = (pending.candidate.source.repository.id, file.path)
+                there[key] = there.get(key, True) and target in pending.files
+        remove_left_over(self._zoo.root / PARTIALS, {key for key, is_there in there.items() if is_there})
 
     def _over(self, pending: Pending, checkpoint: LockedCheckpoint, pulled: Pulled) -> Pulled:
         pending.is_over = True
@@ -123,18 +145,11 @@ class Book:
     def _source(self, key: LockKey) -> LockedRepository:
         return dataclasses.replace(self._sources[key], checkpoints=tuple(self._known[key].values()))
 
-    def _delete(self, pending: Pending) -> None:
-        """Deletes the files of a checkpoint that no other one of its repository has."""
-        own = pending.candidate.checkpoint.remote.name
-        others = {
-            file.path
-            for name, checkpoint in self._known[pending.candidate.source.key].items()
-            if name != own
-            for file in checkpoint.remote.files
-        }
-        for target, file in pending.files.items():
-            if file.path not in others:
-                target.unlink(missing_ok=True)
+    def _paths_of_others(self, candidate: Candidate) -> set[str]:
+        """The files that other checkpoints of the same repository have."""
+        known = self._known[candidate.source.key].items()
+        others = (checkpoint for name, checkpoint in known if name != candidate.checkpoint.remote.name)
+        return {file.path for checkpoint in others for file in checkpoint.remote.files}
 
 
 def _with_hashes(remote: RemoteCheckpoint, files: Iterable[RemoteFile]) -> RemoteCheckpoint:

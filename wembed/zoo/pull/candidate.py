@@ -6,13 +6,12 @@ from pathlib import Path
 from wembed.catalog import CatalogRow, Zoo
 from wembed.hub.names import is_commit
 from wembed.hub.repository import Card
-from wembed.zoo.pull.lock import LockedCheckpoint, LockedRepository
+from wembed.zoo.pull.lock import COMMIT_SHOWN, LockedCheckpoint, LockedRepository
 
 FACTS = (
     "id", "repo", "revision", "commit", "files", "bytes", "params", "dtype", "model_type", "library", "pipeline",
     "licence", "tags", "downloads", "likes", "gated", "parent",
 )  # fmt: skip
-COMMIT_SHOWN = 12  # characters in an id
 SCHEME = "hf://"
 
 

@@ -1,39 +1,35 @@
 """A row in; what is wrong with the files of its checkpoint by the lock, without the Hub, out."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.hub.repository import RemoteFile
-from wembed.zoo.pull.lock import LockedCheckpoint, expected_hash, lock_of
+from wembed.zoo.pull.lock import LockIndex, expected_hash
 
 
 class LockCheck:
-    """The checkpoints of a zoo's lock, by where they are.
+    """Checks rows against a zoo's lock.
 
     Args:
         zoo: whose lock.
     """
 
     def __init__(self, zoo: Zoo) -> None:
-        self._found: Mapping[str, tuple[Path, LockedCheckpoint]] = {
-            zoo.stored_path(entry.path_of(zoo, checkpoint)): (entry.folder(zoo), checkpoint)
-            for entry in lock_of(zoo)
-            for checkpoint in entry.checkpoints
-            if checkpoint.is_pulled
-        }
+        self._zoo, self._lock = zoo, LockIndex(zoo)
 
     def problem(self, row: CatalogRow) -> str:
         """Says what is wrong with a row whose weights are what the row says, "" if nothing is."""
-        if row.path not in self._found:
+        found = self._lock.find(row)
+        if not found:
             return ""
-        folder, checkpoint = self._found[row.path]
+        entry, checkpoint = found[-1]
         remote = checkpoint.remote
         expected = expected_hash(remote)
         if row.sha256 != expected:
             return f"sha256 is {row.sha256}, the lock says {expected}"
         others = (*((remote.index,) if remote.index else ()), *remote.beside)
+        folder = entry.folder(self._zoo)
         return next(filter(None, (_problem(folder / file.path, file) for file in others)), "")
 
 

@@ -10,6 +10,8 @@ from wembed.hub.download import download
 from wembed.hub.repository import RemoteFile, Repository
 from wembed.hub.session import Hub
 
+ONLINE = "pull it once without --offline and HF_HUB_OFFLINE"
+
 Told = Callable[[str, int, int], None]  # the name of a file, how many of its bytes are here, of how many
 
 
@@ -60,6 +62,6 @@ def fetch(wanted: Wanted, hub: Hub | None, partials: Path, copies: Iterable[Path
                 told(wanted.name, file.size, file.size)
                 return dataclasses.replace(file, sha256=sha256)
     if hub is None:
-        raise NotFoundError(f"{wanted.name}: not on this machine", "pull it without --offline")
+        raise NotFoundError(f"{wanted.name}: not on this machine", ONLINE)
     hears = lambda here: told(wanted.name, here, file.size)  # noqa: E731
     return dataclasses.replace(file, sha256=download(hub, wanted.repository, file, target, partials, hears))

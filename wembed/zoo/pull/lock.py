@@ -7,20 +7,25 @@ wins. It is all that a pull needs to be repeated exactly, and to be checked with
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from wembed.catalog import HUB_LOCK, Zoo
+from wembed.catalog import HUB_LOCK, CatalogRow, Zoo
+from wembed.catalog.zoo import end_last_line
 from wembed.checkpoint import combined_hash
 from wembed.errors import UsageError, WembedError
-from wembed.hub.names import RepositoryName, check_clashes, check_path, is_commit
+from wembed.hub.names import RepositoryName, is_revision
 from wembed.hub.repository import Repository
 from wembed.zoo.pull.choose import FilesWanted, RemoteCheckpoint
+from wembed.zoo.pull.trust import check_checkpoint, check_count, check_repository, check_text
 
-_COMMIT_SHOWN, _CHOICE_SHOWN = 12, 6  # characters in the name of a folder
+COMMIT_SHOWN = 12  # characters of a commit in the name of a folder, and in an id
+_CHOICE_SHOWN = 6  # characters of a hash in the name of a folder
 
 
 LockKey = tuple[str, str, str, FilesWanted]  # repository, revision, commit, choice of files
@@ -36,6 +41,7 @@ class LockedCheckpoint:
         dtypes: of its floating-point tensors.
         is_pulled: whether all of its files were.
         refused: why wembed could not take it in, though all files were there.
+        hint: what to do about that.
         refused_by: the version of wembed that said so.
     """
 
@@ -44,6 +50,7 @@ class LockedCheckpoint:
     dtypes: str = ""
     is_pulled: bool = False
     refused: str = ""
+    hint: str = ""
     refused_by: str = ""
 
 
@@ -75,7 +82,7 @@ class LockedRepository:
     def folder(self, zoo: Zoo) -> Path:
         """Gives where its files are in a zoo."""
         name = self.repository.id.replace("/", "--")
-        commit = self.repository.commit[:_COMMIT_SHOWN]
+        commit = self.repository.commit[:COMMIT_SHOWN]
         choice = "" if self.wanted == FilesWanted() else f"-{_hash(self.wanted)}"
         return zoo.root / "checkpoints" / "hub" / name / f"{commit}{choice}"
 
@@ -91,6 +98,13 @@ class LockedRepository:
     def to_json(self) -> str:
         """Gives it as one line."""
         return _ENTRY.dump_json(self, exclude_defaults=True, exclude={"repository": {"files"}}).decode()
+
+
+class Locked(NamedTuple):
+    """A checkpoint in a lock, with its repository."""
+
+    entry: LockedRepository
+    checkpoint: LockedCheckpoint
 
 
 _ENTRY = TypeAdapter(LockedRepository)
@@ -115,7 +129,9 @@ def read_lock(path: Path) -> list[LockedRepository]:
         except (ValueError, WembedError) as error:
             if number == len(lines):  # torn by a crash
                 continue
-            raise UsageError(f"{path} line {number} is no line of a lock: {_reason(error)}", "delete it") from error
+            raise UsageError(
+                f"{path} line {number} is no line of a lock: {_reason(error)}", "delete that line"
+            ) from error
         found.pop(entry.key, None)
         found[entry.key] = entry
     return list(found.values())
@@ -126,20 +142,47 @@ def lock_of(zoo: Zoo) -> list[LockedRepository]:
     return read_lock(zoo.root / HUB_LOCK)
 
 
-def append_to_lock(zoo: Zoo, entries: Iterable[LockedRepository]) -> None:
+class LockIndex:
+    """What a zoo's lock says was pulled, by where it is in the catalog.
+
+    Args:
+        zoo: whose lock.
+    """
+
+    def __init__(self, zoo: Zoo) -> None:
+        self._zoo = zoo
+        self._found: dict[str, list[Locked]] = defaultdict(list)
+        for entry in lock_of(zoo):
+            for checkpoint in entry.checkpoints:
+                if checkpoint.is_pulled:
+                    self._found[zoo.stored_path(entry.path_of(zoo, checkpoint))].append(Locked(entry, checkpoint))
+
+    def find(self, row: CatalogRow) -> list[Locked]:
+        """Gives what a row was pulled as, the last time at the end; several where it was asked for in several ways."""
+        return self._found.get(row.path, [])
+
+    def files(self, row: CatalogRow) -> set[Path]:
+        """Gives all files of a row that was pulled; none of another one."""
+        return {
+            locked.entry.folder(self._zoo) / file.path
+            for locked in self.find(row)
+            for file in locked.checkpoint.remote.files
+        }
+
+
+def append_to_lock(zoo: Zoo, entries: Sequence[LockedRepository]) -> None:
     """Adds lines to a zoo's lock; once this returns they survive a crash.
 
     Raises:
         WembedError: if they can't be written.
     """
     path = zoo.root / HUB_LOCK
-    text = b"".join(entry.to_json().encode() + b"\n" for entry in entries)
+    if not entries:
+        return
     try:
         with zoo.locked(), path.open("a+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - 1))
-            is_torn = file.read(1) not in (b"", b"\n")
-            file.write(b"\n" * is_torn + text)
+            end_last_line(file, _is_entry)
+            file.write(b"".join(entry.to_json().encode() + b"\n" for entry in entries))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -158,10 +201,18 @@ def _hash(wanted: FilesWanted) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error)
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), str(first["msg"]))))
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        _parsed(line)
+    except (ValueError, WembedError):
+        return False
+    return True
 
 
 def _size(path: Path) -> int:
@@ -172,12 +223,17 @@ def _size(path: Path) -> int:
 
 
 def _parsed(line: bytes) -> LockedRepository:
-    """An entry whose names are safe to write to: a lock may come from somebody else."""
+    """An entry that is safe to go by: a lock may come from somebody else."""
     entry = _ENTRY.validate_json(line)
+    check_repository(entry.repository)
+    if entry.revision and not is_revision(entry.revision):
+        raise ValueError(f"revision {entry.revision!r}")
+    for name in (entry.asked, *filter(None, [entry.parent])):
+        RepositoryName.parse(name)
+    for checkpoint in entry.checkpoints:
+        check_checkpoint(checkpoint.remote)
+        check_count("params", checkpoint.params)
+        for text in (checkpoint.dtypes, checkpoint.refused, checkpoint.hint, checkpoint.refused_by):
+            check_text(text)
     files = tuple(dict.fromkeys(file for checkpoint in entry.checkpoints for file in checkpoint.remote.files))
-    if RepositoryName.parse(entry.repository.id).revision or not is_commit(entry.repository.commit):
-        raise ValueError("expected the name of a repository and the full sha of a commit")
-    for file in files:
-        check_path(file.path)
-    check_clashes([file.path for file in files])
     return dataclasses.replace(entry, repository=dataclasses.replace(entry.repository, files=files))

@@ -1,21 +1,27 @@
 """A repository that is wanted in; what the lock or the Hub knows before its weights are fetched out."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from wembed.checkpoint.header import Header
 from wembed.errors import NotFoundError, WembedError
-from wembed.hub.headers import remote_header, small_file
+from wembed.hub.headers import FIRST_BYTES, remote_header, small_file
 from wembed.hub.listing import find_repository
 from wembed.hub.names import is_commit
-from wembed.hub.repository import Repository
-from wembed.hub.session import Hub
+from wembed.hub.repository import RemoteFile, Repository
+from wembed.hub.session import Hub, StoppedError
 from wembed.zoo.failure import Failure
 from wembed.zoo.pull.choose import choose, with_shards
+from wembed.zoo.pull.fetch import ONLINE
 from wembed.zoo.pull.lock import LockedCheckpoint, LockedRepository
 from wembed.zoo.pull.order import Limits, Wish
+from wembed.zoo.pull.workers import Outcome, in_parallel
 
 _MEASURED = ".safetensors"
+_AT_ONCE = 8  # headers of one repository
+_LEAST_READ = 8_000  # bytes of a header, of the many shards of a repository
 
 
 class Found(NamedTuple):
@@ -57,7 +63,7 @@ def _source(wish: Wish, lock: Sequence[LockedRepository], hub: Hub | None) -> Lo
         if same:
             return same[-1]
     if hub is None:
-        raise NotFoundError(f"{wish.name}: not in the lock of the zoo", "pull it once without --offline")
+        raise NotFoundError(f"{wish.name}: not in the lock of the zoo", ONLINE)
     repository = find_repository(hub, wish.repo, wish.revision or None)
     here = (wish.revision, repository.commit)
     same = [entry for entry in known if (entry.revision, entry.repository.commit) == here]
@@ -82,23 +88,32 @@ def _chosen(wish: Wish, repository: Repository, hub: Hub) -> LockedRepository:
 
 def _measured(source: LockedRepository, hub: Hub, limits: Limits) -> Found:
     """The same with the parameters of the checkpoints whose headers can be read; what is broken there is told now."""
+    repository = source.repository
+    measured = [one for one in source.checkpoints if _is_to_measure(one, repository, limits)]
+    files = list(dict.fromkeys(file for one in measured for file in one.remote.weights))
+    first = max(_LEAST_READ, FIRST_BYTES // max(1, len(files)))
+    calls = [functools.partial(remote_header, hub, repository, file, first) for file in files]
+    headers = {files[outcome.number]: outcome for outcome in in_parallel(calls, _AT_ONCE, hub.stop)}
     kept, failures = [], []
     for checkpoint in source.checkpoints:
         try:
-            is_wanted = limits.allow_listed(checkpoint.remote.bytes, source.repository.card)
-            kept.append(_with_headers(hub, source.repository, checkpoint) if is_wanted else checkpoint)
+            kept.append(_with_headers(checkpoint, headers) if checkpoint in measured else checkpoint)
         except WembedError as error:
-            name = "/".join(filter(None, (source.repository.id, checkpoint.remote.name)))
+            name = "/".join(filter(None, (repository.id, checkpoint.remote.name)))
             failures.append(Failure(name, error))
     return Found(dataclasses.replace(source, checkpoints=tuple(kept)), failures)
 
 
-def _with_headers(hub: Hub, repository: Repository, checkpoint: LockedCheckpoint) -> LockedCheckpoint:
+def _is_to_measure(checkpoint: LockedCheckpoint, repository: Repository, limits: Limits) -> bool:
     is_known = checkpoint.params is not None or checkpoint.is_pulled or checkpoint.refused
-    weights = checkpoint.remote.weights
-    if is_known or not all(file.path.endswith(_MEASURED) for file in weights):
-        return checkpoint
-    headers = [remote_header(hub, repository, file) for file in weights]
-    floating = [info for header in headers for info in header.tensors.values() if info.is_floating]
+    is_readable = all(file.path.endswith(_MEASURED) for file in checkpoint.remote.weights)
+    return not is_known and is_readable and limits.allow_listed(checkpoint.remote.bytes, repository.card)
+
+
+def _with_headers(checkpoint: LockedCheckpoint, headers: Mapping[RemoteFile, Outcome[Header]]) -> LockedCheckpoint:
+    read = [headers[file].given() for file in checkpoint.remote.weights if file in headers]
+    if len(read) < len(checkpoint.remote.weights):
+        raise StoppedError
+    floating = [info for header in read for info in header.tensors.values() if info.is_floating]
     dtypes = ",".join(sorted({info.dtype for info in floating}))
     return dataclasses.replace(checkpoint, params=sum(info.size for info in floating), dtypes=dtypes)

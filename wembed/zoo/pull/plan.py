@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wembed.catalog import CatalogRow, Zoo
-from wembed.errors import HubError, WembedError
-from wembed.hub.listing import find_names
+from wembed.errors import WembedError
+from wembed.hub.listing import HubQuery, find_names
 from wembed.hub.session import Hub, HubOptions, is_offline
 from wembed.zoo.failure import Failure
 from wembed.zoo.progress import Progress, silent
-from wembed.zoo.pull.candidate import Candidate
+from wembed.zoo.pull.candidate import FACTS, Candidate
 from wembed.zoo.pull.lock import LockedRepository, lock_of
 from wembed.zoo.pull.look_up import Found, look_up
 from wembed.zoo.pull.order import Limits, PullOrder, Wish
@@ -55,11 +55,13 @@ class PullPlan:
         candidates: the checkpoints, those that are there already included.
         failures: the repositories and checkpoints that cannot be pulled.
         left_out: how many checkpoints are beyond the limits.
+        unasked: how many queries were not asked, as there is no Hub.
     """
 
     candidates: list[Candidate]
     failures: list[Failure]
     left_out: int
+    unasked: int = 0
 
     @property
     def missing(self) -> list[Candidate]:
@@ -78,26 +80,38 @@ def plan_pull(zoo: Zoo, order: PullOrder, reach: Reach, progress: Progress = sil
 
     Raises:
         UsageError: if the limits' expression is wrong, or the lock is none.
-        HubError: if a query is to be answered without the Hub.
     """
+    matching([dict.fromkeys(FACTS)], order.limits.where or "1")
     lock = lock_of(zoo)
-    wishes = list(dict.fromkeys([*order.wishes, *_found_by(order, reach.hub)]))
+    named = {wish.repo for wish in order.wishes}
+    asked = _asked(order.queries, reach)
+    names = [name for found in asked if not isinstance(found, Failure) for name in found if name not in named]
+    wishes = list(dict.fromkeys([*order.wishes, *(Wish(name, files=order.files) for name in names)]))
     found = _looked_up(wishes, lock, order.limits, reach, progress)
     sources = [one.source for one in found if isinstance(one, Found)]
     sources += [_newest(entry, lock) for entry in order.locked]
     rows = {row.path: row for row in zoo.rows()} if Zoo.is_zoo(zoo.root) else {}
-    candidates = [candidate for source in sources for candidate in _candidates(zoo, source, rows)]
+    candidates = _each_once(zoo, [candidate for source in sources for candidate in _candidates(zoo, source, rows)])
     kept = _within(candidates, order.limits)
-    failures = [failure for one in found for failure in (one.failures if isinstance(one, Found) else [one])]
-    return PullPlan(kept, failures, len(candidates) - len(kept))
+    failures = [failure for failure in asked if isinstance(failure, Failure)]
+    failures += [failure for one in found for failure in (one.failures if isinstance(one, Found) else [one])]
+    return PullPlan(kept, failures, len(candidates) - len(kept), 0 if reach.hub else len(order.queries))
 
 
-def _found_by(order: PullOrder, hub: Hub | None) -> Iterator[Wish]:
-    named = {wish.repo for wish in order.wishes}
-    for query in order.queries:
-        if hub is None:
-            raise HubError("a query cannot be answered offline", "pull the lock file of an earlier pull instead")
-        yield from (Wish(name, files=order.files) for name in find_names(hub, query) if name not in named)
+def _asked(queries: Sequence[HubQuery], reach: Reach) -> list[list[str] | Failure]:
+    """The names that each query finds; none where there is no Hub."""
+    found: list[list[str] | Failure] = []
+    for query in queries if reach.hub else ():
+        try:
+            found.append(find_names(reach.hub, query) if reach.hub else [])
+        except WembedError as error:
+            found.append(Failure(str(query), error))
+    return found
+
+
+def _each_once(zoo: Zoo, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The first of those that are the same checkpoint, which may be asked for by several names."""
+    return list({candidate.path(zoo): candidate for candidate in reversed(candidates)}.values())[::-1]
 
 
 def _looked_up(

@@ -9,14 +9,13 @@ import wembed
 from wembed.catalog import Zoo
 from wembed.errors import CheckpointRefusedError, WembedError
 from wembed.hub.repository import RemoteFile
-from wembed.zoo.pull.book import Book, Pending, Pulled
+from wembed.zoo.pull.book import PARTIALS, Book, Pending, Pulled
 from wembed.zoo.pull.candidate import Candidate
+from wembed.zoo.pull.enter import set_parents
 from wembed.zoo.pull.fetch import Told, Wanted, fetch
-from wembed.zoo.pull.lock import lock_of
+from wembed.zoo.pull.lock import LockIndex, lock_of
 from wembed.zoo.pull.plan import Reach
 from wembed.zoo.pull.workers import in_parallel
-
-PARTIALS = "downloads"  # folder of a zoo
 
 
 def pull(zoo: Zoo, candidates: Sequence[Candidate], reach: Reach, told: Told) -> Iterator[Pulled]:
@@ -28,14 +27,22 @@ def pull(zoo: Zoo, candidates: Sequence[Candidate], reach: Reach, told: Told) ->
         reach: where to fetch from; only the disk where there is no Hub.
         told: hears how far every file is, from several threads.
     """
-    zoo = Zoo.create(zoo.root)
-    yield from (Pulled(candidate, "unchanged", candidate.row) for candidate in candidates if candidate.row)
-    book = Book(zoo, [candidate for candidate in candidates if not candidate.row])
+    there = [candidate for candidate in candidates if candidate.row]
+    yield from (Pulled(candidate, "unchanged", candidate.row) for candidate in there)
+    given = {candidate.id: candidate.source.parent for candidate in there if candidate.source.parent}
+    if len(there) < len(candidates):
+        zoo = Zoo.create(zoo.root)
+        yield from _pulled(zoo, Book(zoo, LockIndex(zoo), candidates), reach, told)
+    if Zoo.is_zoo(zoo.root):
+        set_parents(zoo, given)
+
+
+def _pulled(zoo: Zoo, book: Book, reach: Reach, told: Told) -> Iterator[Pulled]:
     try:
         for pending in book.pending:
             checkpoint = pending.candidate.checkpoint
             if checkpoint.refused_by == wembed.__version__:
-                yield book.fail(pending, CheckpointRefusedError(checkpoint.refused))
+                yield book.fail(pending, CheckpointRefusedError(checkpoint.refused, checkpoint.hint))
         yield from _fetched(zoo, book, reach, told)
     finally:
         book.close()
@@ -65,8 +72,8 @@ def _fetched(zoo: Zoo, book: Book, reach: Reach, told: Told) -> Iterator[Pulled]
                 yield book.fail(pending, outcome.error)
                 continue
             fetched = outcome.given()
-            assert fetched
-            pending.files[target] = fetched
+            if fetched:
+                pending.files[target] = fetched
             if pending.is_whole:
                 yield book.enter(pending)
 

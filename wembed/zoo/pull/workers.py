@@ -1,11 +1,15 @@
 """Calls in; what comes of each out, as it is done, by several threads of which none keeps the program from ending."""
 
+import functools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar, cast
 
 Result = TypeVar("Result")
+
+_LOOK = 0.2  # seconds between looks at whether anybody still works
 
 
 class Outcome(NamedTuple, Generic[Result]):
@@ -34,32 +38,52 @@ def in_parallel(calls: Sequence[Callable[[], Result]], jobs: int, stop: threadin
     Args:
         calls: whatever they raise is an outcome too.
         jobs: how many at once.
-        stop: is set where the caller gives up, so that a call which looks at it ends soon; set before, nothing begins.
+        stop: ends it when it is set, and is set where the caller gives up; a call that looks at it ends soon.
     """
+    if not calls:
+        return
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[Outcome[Result]] = queue.SimpleQueue()
     for number in range(len(calls)):
         waiting.put(number)
-
-    def work() -> None:
-        while not stop.is_set():
-            try:
-                number = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put(Outcome(number, calls[number](), None))
-            except Exception as error:
-                done.put(Outcome(number, None, error))
-
+    work = functools.partial(_work, calls, waiting, done, stop)
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(calls)))]
     for thread in threads:
         thread.start()
     left = len(calls)
     try:
-        while left:
-            yield done.get()
+        for outcome in _arriving(done, threads, stop):
+            yield outcome
             left -= 1
+            if not left:
+                return
     finally:
         if left:
             stop.set()
+
+
+def _work(
+    calls: Sequence[Callable[[], Result]],
+    waiting: "queue.SimpleQueue[int]",
+    done: "queue.SimpleQueue[Outcome[Result]]",
+    stop: threading.Event,
+) -> None:
+    """What a thread does: one call after the other, as long as some wait."""
+    while not stop.is_set():
+        try:
+            number = waiting.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            done.put(Outcome(number, calls[number](), None))
+        except Exception as error:
+            done.put(Outcome(number, None, error))
+
+
+def _arriving(
+    done: "queue.SimpleQueue[Outcome[Result]]", threads: Sequence[threading.Thread], stop: threading.Event
+) -> Iterator[Outcome[Result]]:
+    """What is done, as long as anything may come."""
+    while not stop.is_set() or any(thread.is_alive() for thread in threads):
+        with suppress(queue.Empty):
+            yield done.get(timeout=_LOOK)
