@@ -25,7 +25,12 @@ def configs() -> dict[str, Any]:
         "llama": hf.LlamaConfig(**text, intermediate_size=64, num_key_value_heads=2),
         "qwen2": hf.Qwen2Config(**text, intermediate_size=64, num_key_value_heads=2),
         "vit": hf.ViTConfig(
-            hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, image_size=32, patch_size=8
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            image_size=32,
+            patch_size=8,
         ),
     }
 
