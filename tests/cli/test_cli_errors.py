@@ -11,7 +11,7 @@ from wembed.catalog import Zoo
     ("arguments", "code", "error", "hint"),
     [
         (["serch"], 2, "no such command 'serch'", "did you mean `wembed search`?"),
-        (["zoo", "xyz"], 2, "no such command 'xyz'", "known are build, add, list, show, verify"),
+        (["zoo", "xyz"], 2, "no such command 'xyz'", "known are build, pull, add, list, show, verify"),
         (["search"], 2, "missing argument 'CKPT'", "see `wembed search --help`"),
         (["search", "a", "-k", "0"], 2, "invalid value for '-k'", "see `wembed search --help`"),
         (["search", "a", "--format", "xml"], 2, "invalid value for '--format'", "see `wembed search --help`"),
