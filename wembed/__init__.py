@@ -5,16 +5,30 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
+    "Query": "wembed.neighbours",
+    "Wanted": "wembed.neighbours",
     "Zoo": "wembed.catalog",
     "build_graph": "wembed.graph",
     "find_spec": "wembed.symmetry",
     "load_encoder": "wembed.encoder",
     "load_module": "wembed.models",
     "open_checkpoint": "wembed.checkpoint",
+    "search": "wembed.neighbours",
     "to_pyg": "wembed.graph.pyg",
 }
 
-__all__ = ["Zoo", "build_graph", "find_spec", "load_encoder", "load_module", "open_checkpoint", "to_pyg"]
+__all__ = [
+    "Query",
+    "Wanted",
+    "Zoo",
+    "build_graph",
+    "find_spec",
+    "load_encoder",
+    "load_module",
+    "open_checkpoint",
+    "search",
+    "to_pyg",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -123,7 +123,8 @@ def test_search_finds_a_permuted_copy(run, filled):
     assert (permuted["out"], permuted["seed"], permuted["rescaled"]) == ("p.safetensors", 1, False)
     assert len(permuted["sha256"]) == 64
     (found,) = rows(run("search", "p.safetensors", "-k", "1", "--json"))
-    assert list(found) == ["rank", "id", "score", "path", "architecture", "dataset", "accuracy", "encoder"]
+    columns = ["rank", "id", "score", "path", "architecture", "dataset", "accuracy", "encoder", "percentile"]
+    assert list(found) == columns
     assert (found["id"], found["dataset"], found["accuracy"]) == ("b", "digits", 0.6)
     assert found["score"] >= 0.9999
     assert Path(found["path"]).exists()

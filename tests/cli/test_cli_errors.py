@@ -12,7 +12,7 @@ from wembed.catalog import Zoo
     [
         (["serch"], 2, "no such command 'serch'", "did you mean `wembed search`?"),
         (["zoo", "xyz"], 2, "no such command 'xyz'", "known are build, pull, add, list, show, verify"),
-        (["search"], 2, "missing argument 'CKPT'", "see `wembed search --help`"),
+        (["search"], 2, "missing argument 'CKPT...'", "see `wembed search --help`"),
         (["search", "a", "-k", "0"], 2, "invalid value for '-k'", "see `wembed search --help`"),
         (["search", "a", "--format", "xml"], 2, "invalid value for '--format'", "see `wembed search --help`"),
         (["search", "a", "--fromat", "csv"], 2, "no such option: --fromat", "see `wembed search --help`"),

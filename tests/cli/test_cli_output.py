@@ -31,6 +31,19 @@ def test_jsonl_is_one_row_per_line(capsys):
     assert [json.loads(line)["params"] for line in written(capsys, "jsonl").splitlines()] == [5, 12345]
 
 
+@pytest.mark.parametrize("name", ["jsonl", "tsv", "csv", "ids"])
+def test_a_row_is_written_before_the_next_one_is_asked_for(capsys, name):
+    written_before = []
+
+    def rows():
+        for row in ROWS:
+            written_before.append(len(capsys.readouterr().out))
+            yield row
+
+    Output(name, quiet=False).rows(rows(), COLUMNS)
+    assert written_before[1] > 0
+
+
 def test_tsv_has_a_header_and_one_line_per_row(capsys):
     assert written(capsys, "tsv").splitlines() == [
         "id\tscore\tparams\tfree\ttensors\tnote",
@@ -47,6 +60,11 @@ def test_csv_is_read_back_by_any_reader(capsys):
 
 def test_ids_are_ids(capsys):
     assert written(capsys, "ids").splitlines() == ["a", "tab\\there\\x1b[31m"]
+
+
+def test_rows_within_a_row_are_json(capsys):
+    Output("tsv", quiet=False).rows([{"layers": [{"layer": "0", "identical": True}]}], ("layers",))
+    assert json.loads(capsys.readouterr().out.splitlines()[1]) == [{"layer": "0", "identical": True}]
 
 
 def test_a_table_aligns_numbers_and_obeys_no_markup(capsys, monkeypatch):

@@ -16,13 +16,14 @@ from pathlib import Path
 from wembed.cli.message import print_error, print_line
 from wembed.cli.options import DEFAULT_ZOO, FormatName
 from wembed.cli.progress import progress_bar
+from wembed.cli.table import Cell, print_table
 from wembed.cli.text import plain
 from wembed.errors import UsageError, WembedError
 
 Row = Mapping[str, object]
 
 DECIMALS = 4
-DECIMALS_OF = {"seconds": 3, "megabytes": 1}
+DECIMALS_OF = {"seconds": 3, "megabytes": 1, "percentile": 2}
 HASHES = ("sha256", "content", "structure", "spec", "commit")
 HASH_SHOWN = 12  # characters of a hash in a table for people
 
@@ -60,8 +61,8 @@ class Output:
         return self.format in ("json", "jsonl")
 
     def rows(self, rows: Iterable[Row], columns: Sequence[str]) -> None:
-        """Writes rows."""
-        ordered = [{column: _bare(row.get(column)) for column in columns} for row in rows]
+        """Writes rows; each as it comes, where the format allows it."""
+        ordered = ({column: _bare(row.get(column)) for column in columns} for row in rows)
         _WRITERS[self.format](ordered, columns)
 
     def failure(self, error: WembedError) -> None:
@@ -105,6 +106,8 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return plain(json.dumps(value))
     if isinstance(value, (list, tuple)):
         return ",".join(plain(str(item)) for item in value)
     if isinstance(value, dict):
@@ -127,47 +130,37 @@ def _from_here(path: str) -> str:
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
-def _json(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+def _json(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    sys.stdout.write(json.dumps(list(rows), indent=2) + "\n")
 
 
-def _jsonl(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
+def _jsonl(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    for row in rows:
+        sys.stdout.write(json.dumps(row) + "\n")
 
 
-def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def _csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row.values()] for row in rows)
 
 
-def _tsv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def _tsv(rows: Iterable[Row], columns: Sequence[str]) -> None:
     sys.stdout.write("\t".join(columns) + "\n")
     sys.stdout.writelines("\t".join(_cell(value) for value in row.values()) + "\n" for row in rows)
 
 
-def _ids(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def _ids(rows: Iterable[Row], columns: Sequence[str]) -> None:
     name = "id" if "id" in columns else columns[0]
     sys.stdout.writelines(_cell(row[name]) + "\n" for row in rows if row[name] is not None)
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        kinds = {type(row[column]) for row in rows if row[column] is not None}
-        is_number = bool(kinds) and kinds <= {int, float}
-        table.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(column, value)) for column, value in row.items()))
-    Console(highlight=False, markup=False, emoji=False).print(table)
+def _table(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    shown = [{column: Cell(value, _shown(column, value)) for column, value in row.items()} for row in rows]
+    print_table(shown, columns)
 
 
-_WRITERS: Mapping[str, Callable[[Sequence[Row], Sequence[str]], None]] = {
+_WRITERS: Mapping[str, Callable[[Iterable[Row], Sequence[str]], None]] = {
     "table": _table,
     "json": _json,
     "jsonl": _jsonl,

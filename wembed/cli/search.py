@@ -1,15 +1,46 @@
 """`wembed search`."""
 
+from typing import Annotated
+
+import typer
+
 from wembed.cli import options
 from wembed.cli.failures import report_failures
 from wembed.cli.output import Output
 
-COLUMNS = ("rank", "id", "score", "path", "architecture", "dataset", "accuracy", "encoder")
+COLUMNS = ("rank", "id", "score", "path", "architecture", "dataset", "accuracy", "encoder", "percentile")
+VERDICT, LAYERS = ("verdict", "p_value"), ("layers",)
+
+Where = Annotated[
+    str | None,
+    typer.Option("--where", metavar="SQL", help='Only those that a filter lets through, such as "accuracy > 0.9".'),
+]
+Fields = Annotated[str, typer.Option("--fields", metavar="A,B", help="More columns to show, such as run,params.")]
+MinScore = Annotated[float, typer.Option("--min-score", min=-1, max=1, help="The least cosine similarity.")]
+SameArchitecture = Annotated[
+    bool, typer.Option("--same-architecture", help="Only those with tensors of the same names and shapes.")
+]
+ExcludeSelf = Annotated[
+    bool, typer.Option("--exclude-self", help="Neither the checkpoint itself nor what has the same weights.")
+]
+Why = Annotated[bool, typer.Option("--why", help="Which layers each shares with the query, and which were retrained.")]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Align each neuron by neuron, and say: same, derived or unrelated.")
+]
+Ann = Annotated[bool, typer.Option("--ann", help="By an index, which is made first; its recall is measured and said.")]
 
 
 def search(
-    checkpoint: options.Checkpoint,
+    checkpoints: Annotated[list[str], typer.Argument(metavar="CKPT...", help=f"Checkpoints: {options.CHECKPOINT}.")],
     k: options.K = 5,
+    where: Where = None,
+    fields: Fields = "",
+    min_score: MinScore = -1.0,
+    same_architecture: SameArchitecture = False,
+    exclude_self: ExcludeSelf = False,
+    ann: Ann = False,
+    why: Why = False,
+    verify: Verify = False,
     encoder: options.EncoderName = None,
     spec: options.Spec = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
@@ -22,16 +53,27 @@ def search(
 ) -> None:
     """Find the checkpoints of the zoo that are nearest by their weights; what isn't embedded yet is embedded first.
 
+    percentile says which share of random pairs of the zoo is no more alike: 50 is chance, 99.9 hardly.
+
     Example: wembed search model.safetensors -k 5
     """
+    from wembed.cli.answers import FIELDS, gather_by_index, rows_of, with_evidence, write_rows
+    from wembed.cli.asked import queries_of
     from wembed.cli.session import Session, SessionOptions
+    from wembed.neighbours import Wanted, scan, search
 
     output = Output.choose(format, json, quiet)
+    more = [name.strip() for name in fields.split(",") if name.strip()]
+    wanted = Wanted(k, where, min_score, same_architecture, exclude_self, tuple(dict.fromkeys((*FIELDS, *more))))
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
-    queries = session.embed([checkpoint], spec)
+    asked = queries_of(session, checkpoints, spec, wanted)
     session.catch_up()
-    rows = [row for query in queries.done for row in session.neighbours(query, k)]
-    output.rows(rows, ("query", *COLUMNS) if checkpoint == "-" else COLUMNS)
-    report_failures(output, [failure.error for failure in queries.failures], len(queries.done))
-    if rows:
-        output.next_command("zoo", "show", rows[0]["id"], zoo=zoo)
+    gather = gather_by_index(session, k) if ann else scan
+    rows = rows_of(session, search(asked.queries, session.kept.table, wanted, gather))
+    evidence = [*(VERDICT if verify else ()), *(LAYERS if why else ())]
+    several = ["query"] if len(checkpoints) > 1 or "-" in checkpoints else []
+    columns = [*several, *COLUMNS, *more, *evidence]
+    first = write_rows(output, with_evidence(session, spec, evidence, rows), columns)
+    report_failures(output, asked.failures, len(asked.queries))
+    if first:
+        output.next_command("zoo", "show", first["id"], zoo=zoo)

@@ -1,21 +1,24 @@
-"""Session: the zoo, the encoder and the table that `embed` and `search` work with, and how they speak meanwhile."""
+"""Session: the zoo, the encoder and the table that `embed`, `search` and `predict` work with, and how they speak."""
 
-import dataclasses
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from wembed.catalog import Zoo
+from wembed.catalog.zoo import CATALOG
 from wembed.cli.options import device_name, with_standard_input
 from wembed.cli.output import Output
 from wembed.encoder import Encoder
 from wembed.errors import NotFoundError
-from wembed.neighbours import search
-from wembed.store import EmbeddingTable, Key
+from wembed.store import EmbeddingTable
 from wembed.symmetry import load_spec
-from wembed.zoo import Embedded, EmbedResult, embed_given, embed_zoo, encoder_name, find_encoder, locate_all, open_table
+from wembed.zoo import EmbedResult, embed_given, embed_zoo, encoder_name, locate_all, open_table
+from wembed.zoo.embed import is_current
+from wembed.zoo.embed import with_vectors as add_vectors
+from wembed.zoo.lazy_encoder import find_encoder_lazily
+
+_TORN = 65_536  # bytes; a catalog that is larger has more in it than a line that a crash tore apart
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,14 @@ class SessionOptions:
     store: str | None
     device: str
     gpu: bool
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A zoo and the table of its embeddings."""
+
+    zoo: Zoo
+    table: EmbeddingTable
 
 
 @dataclass
@@ -57,19 +68,30 @@ class Session:
         """
         device = device_name(options.device, options.gpu)
         zoo = Zoo.open(options.zoo) if needs_zoo or Zoo.is_zoo(options.zoo) else None
-        if needs_zoo and zoo and not zoo.rows():
+        if needs_zoo and zoo and _is_empty(zoo):
             hint = f"take checkpoints in with `wembed zoo add FOLDER --zoo {shlex.quote(str(zoo.root))}`"
             raise NotFoundError(f"the zoo at {zoo.root} is empty", hint)
         name = encoder_name(options.encoder, zoo)
-        encoder = find_encoder(name, zoo, device)
+        encoder = find_encoder_lazily(name, zoo, device)
         return cls(output, zoo, name, encoder, open_table(zoo, encoder, options.store))
+
+    @property
+    def kept(self) -> Kept:
+        """The zoo and the table, in a session that has both."""
+        if self.zoo is None or self.table is None:
+            raise ValueError("this session has no zoo")
+        return Kept(self.zoo, self.table)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all of the zoo is embedded, as its catalog has it now; to be told without reading it."""
+        return is_current(self.kept.zoo, self.kept.table)
 
     def embed_zoo(self, with_vectors: bool = False) -> EmbedResult:
         """Embeds all of the zoo that isn't embedded yet."""
-        zoo, table = self._kept()
         with self.output.progress("embedding") as progress:
-            result = embed_zoo(zoo, self.encoder, table, progress)
-        return EmbedResult(_with_vectors(zoo, table, result.done), result.failures) if with_vectors else result
+            result = embed_zoo(self.kept.zoo, self.encoder, self.kept.table, progress)
+        return add_vectors(result, self.kept.table) if with_vectors else result
 
     def embed(self, arguments: Sequence[str], spec: Path | None = None) -> EmbedResult:
         """Embeds the checkpoints that some arguments name, all with the symmetries of a spec file if there is one.
@@ -77,46 +99,30 @@ class Session:
         Raises:
             WembedError: if there is but one and it can't be done.
         """
+        result = self.embed_each(with_standard_input(arguments), spec)
+        if len(result.failures) == 1 and not result.done:
+            raise result.failures[0].error
+        return result
+
+    def embed_each(self, names: Sequence[str], spec: Path | None = None) -> EmbedResult:
+        """Embeds checkpoints as `embed` does; what can't be done is a failure, even if it is all that was asked."""
         given = load_spec(spec) if spec else None
-        located, failures = locate_all(with_standard_input(arguments), self.zoo)
+        located, failures = locate_all(names, self.zoo)
         with self.output.progress("embedding") as progress:
             result = embed_given(located, self.zoo, self.encoder, self.table, progress, given)
-        failures += result.failures
-        if len(failures) == 1 and not result.done:
-            raise failures[0].error
         for embedded in result.done:
             self.output.notices(embedded.id, embedded.notices)
-        return EmbedResult(result.done, failures)
+        return EmbedResult(result.done, failures + result.failures)
 
     def catch_up(self) -> None:
         """Embeds what isn't embedded yet; what can't be is passed over with one warning."""
+        if self.is_current:
+            return
         failures = self.embed_zoo().failures
         if failures:
             first = failures[0].error.message
             self.output.warn(f"{len(failures)} checkpoints of the zoo are passed over, first {first}")
 
-    def neighbours(self, query: Embedded, k: int) -> list[dict[str, object]]:
-        """Gives the rows nearest to an embedded checkpoint, with paths that can be opened from here."""
-        zoo, table = self._kept()
-        rows = zoo.rows()
-        paths = {row.id: zoo.path_of(row) for row in rows}
-        if query.vector is None:
-            raise ValueError(f"{query.id} has no vector")
-        found = search(query.vector, table, rows, k, self.name)
-        return [vars(neighbour) | {"path": paths[neighbour.id], "query": query.id} for neighbour in found]
 
-    def _kept(self) -> "_Kept":
-        if self.zoo is None or self.table is None:
-            raise ValueError("this session has no zoo")
-        return _Kept(self.zoo, self.table)
-
-
-class _Kept(NamedTuple):
-    zoo: Zoo
-    table: EmbeddingTable
-
-
-def _with_vectors(zoo: Zoo, table: EmbeddingTable, done: Sequence[Embedded]) -> list[Embedded]:
-    keys = {row.id: Key(row.content, row.spec) for row in zoo.rows()}
-    vectors = table.fetch(list(keys.values()))
-    return [dataclasses.replace(entry, vector=vectors[keys[entry.id]]) for entry in done]
+def _is_empty(zoo: Zoo) -> bool:
+    return (zoo.root / CATALOG).stat().st_size < _TORN and not zoo.rows()

@@ -1,5 +1,21 @@
 """Where embeddings are kept: one table per encoder, on a disk or an object store."""
 
-from wembed.store.table import EmbeddingTable, Key
+from wembed.store.block import Block
+from wembed.store.index import Index
+from wembed.store.place import is_remote
+from wembed.store.schema import CATALOG_COLUMNS, PLAIN_COLUMNS, Key, Row, Value, Vectors, spelt
+from wembed.store.table import EmbeddingTable
 
-__all__ = ["EmbeddingTable", "Key"]
+__all__ = [
+    "CATALOG_COLUMNS",
+    "PLAIN_COLUMNS",
+    "Block",
+    "EmbeddingTable",
+    "Index",
+    "Key",
+    "Row",
+    "Value",
+    "Vectors",
+    "is_remote",
+    "spelt",
+]

@@ -1,57 +1,49 @@
-"""EmbeddingTable: the vectors of one encoder, keyed by weights and spec, in a Lance table.
+"""EmbeddingTable: the embeddings that one encoder made of a zoo's checkpoints, in a Lance table.
 
 A table is made by its first upsert; one that isn't there yet is empty. Every upsert is one commit, so that a killed
-process leaves whole batches only.
+process leaves whole batches only, and any number of processes may write at once.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from wembed.errors import WembedError
+from wembed.store.block import Block, block_of, vectors_of
+from wembed.store.changes import find_changes
+from wembed.store.create import create
+from wembed.store.index import Index, find_index, nearest, renew_index
+from wembed.store.older import is_older, renew
+from wembed.store.place import NoTableError, open_dataset, refused_filter, unreadable, unwritable
+from wembed.store.schema import (
+    CATALOG_COLUMNS,
+    ENCODER,
+    KEY_COLUMNS,
+    PLAIN_COLUMNS,
+    Key,
+    Row,
+    Value,
+    Vectors,
+    arrow_rows,
+    arrow_schema,
+    plain_rows,
+    spelt,
+)
+from wembed.store.tidy import tidy
 
-KEY_COLUMNS = ["content", "spec", "encoder"]
-BLOCK = 8192  # rows read at a time
-MAX_FILTERED = 256  # keys that are looked up one by one; more are found by a scan
-COMPACT_AFTER = 64  # fragments
-KEEP_VERSIONS = timedelta(days=1)
-_ENCODER, _MISSING, _EXISTS = b"wembed.encoder", "was not found", "already exists"
-
-Vectors = NDArray[np.float32]
-
-
-class Key(NamedTuple):
-    """What a vector was computed from, beside the encoder.
-
-    Args:
-        content: hash of the weights.
-        spec: hash of their symmetries.
-    """
-
-    content: str
-    spec: str
-
-
-class Block(NamedTuple):
-    """Some rows of a table.
-
-    Args:
-        keys: N keys.
-        vectors: [N, D] float32.
-    """
-
-    keys: list[Key]
-    vectors: Vectors
+BLOCK = 4096  # rows read at a time
+_READ_AHEAD = {"io_buffer_size": 32 << 20, "fragment_readahead": 1}  # bytes; memory stays flat however large the table
+MAX_FILTERED = 256  # names that are looked up by a filter; more are found by a scan
+RETRIES = 100  # of a commit that another process was ahead of
+PATIENCE = timedelta(minutes=10)  # with all of them, where many processes write at once
+MARK = "wembed.catalog"  # in the table's config
+_ERRORS = (OSError, ValueError, RuntimeError)
 
 
 class EmbeddingTable:
     """The embeddings that one encoder has made.
+
+    What is read is the table as it was when it was opened or last written by this object.
 
     Args:
         uri: the folder of all tables, or a URI that Lance knows, such as s3://bucket/prefix.
@@ -66,42 +58,123 @@ class EmbeddingTable:
         self.uri = f"{uri.rstrip('/')}/{encoder_id}.lance"
         self.encoder_id = encoder_id
         self.dimension = dimension
+        self._schema: Any = None  # made when it is needed: pyarrow is slow to load
         self._dataset = self._open()
 
+    def refresh(self) -> None:
+        """Turns to the newest version, which other processes may have written.
+
+        Raises:
+            WembedError: as when it was opened.
+        """
+        self._dataset = self._open()
+
+    @property
+    def dataset(self) -> Any:  # a Lance dataset, which has no types
+        """What Lance has of it; None if there is no table yet."""
+        return self._dataset
+
+    @property
+    def mark(self) -> str | None:
+        """What `set_mark` was given last: which state of a catalog the table is in line with."""
+        return self._dataset.config().get(MARK) if self._dataset is not None else None
+
+    def count(self, where: str | None = None) -> int:
+        """Gives the number of rows, or of those that an SQL filter lets through.
+
+        Raises:
+            UsageError: if the filter isn't understood.
+        """
+        return sum(batch.num_rows for batch in self._scan(["id"], where)) if where else self._count()
+
     def keys(self) -> set[Key]:
-        """Gives all keys, without reading a vector."""
-        if self._dataset is None:
-            return set()
-        table = self._dataset.to_table(columns=["content", "spec"])
-        return {Key(*pair) for pair in zip(table["content"].to_pylist(), table["spec"].to_pylist(), strict=True)}
+        """Gives what there are vectors of, without reading one."""
+        return {Key(*pair) for batch in self._scan(["content", "spec"], None) for pair in _tuples(batch)}
+
+    def held(self) -> list[Row]:
+        """Gives all rows, without reading a vector."""
+        columns = ["id", "content", "spec", *CATALOG_COLUMNS]
+        return [
+            Row(str(id), Key(str(content), str(spec)), dict(zip(CATALOG_COLUMNS, values, strict=True)))
+            for batch in self._scan(columns, None)
+            for id, content, spec, *values in _tuples(batch)
+        ]
 
     def blocks(self, where: str | None = None) -> Iterator[Block]:
-        """Gives all rows, or those that an SQL filter lets through, some thousands at a time, in no order."""
-        if self._dataset is None:
-            return
-        columns = ["content", "spec", "vector"]
-        for batch in self._dataset.to_batches(columns=columns, batch_size=BLOCK, filter=where):
-            pairs = zip(batch["content"].to_pylist(), batch["spec"].to_pylist(), strict=True)
-            vectors = batch["vector"].flatten().to_numpy().reshape(-1, self.dimension)  # [N, D]
-            yield Block([Key(*pair) for pair in pairs], vectors)
+        """Gives all rows, or those that an SQL filter lets through, some thousands at a time, in no order.
+
+        Raises:
+            UsageError: if the filter isn't understood.
+        """
+        for batch in self._scan(["vector", "_rowoffset"], where):
+            yield block_of(self._dataset, batch)
+
+    def rows(self, where: str | None = None, columns: Sequence[str] = PLAIN_COLUMNS) -> list[dict[str, Value]]:
+        """Gives columns of all rows, or of those that an SQL filter lets through, without reading a vector.
+
+        Raises:
+            UsageError: if the filter isn't understood.
+        """
+        return [row for batch in self._scan(list(columns), where) for row in batch.to_pylist()]
+
+    def find(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """Gives the vectors [D] of those checkpoints that are there."""
+        wanted = {spelt(id): id for id in ids}
+        found: dict[str, Vectors] = {}
+        for batch in self._scan(["id", "vector"], _among("id", wanted)) if wanted else ():
+            pairs = zip(batch["id"].to_pylist(), vectors_of(batch), strict=True)
+            found |= {wanted[id]: vector.copy() for id, vector in pairs if id in wanted}
+        return found
 
     def fetch(self, keys: Sequence[Key]) -> dict[Key, Vectors]:
         """Gives the vectors [D] of those keys that are there."""
         wanted = set(keys)
-        if not wanted:
-            return {}
-        contents = sorted({key.content for key in wanted})
-        quoted = ", ".join("'" + content.replace("'", "''") + "'" for content in contents)
-        where = f"content IN ({quoted})" if len(contents) <= MAX_FILTERED else None
-        return {
-            key: vector
-            for block in self.blocks(where)
-            for key, vector in zip(block.keys, block.vectors, strict=True)
-            if key in wanted
-        }
+        found: dict[Key, Vectors] = {}
+        where = _among("content", {key.content for key in wanted})
+        for batch in self._scan(["content", "spec", "vector"], where) if wanted else ():
+            pairs = zip(_tuples(batch.select(["content", "spec"])), vectors_of(batch), strict=True)
+            found |= {Key(*pair): vector.copy() for pair, vector in pairs if Key(*pair) in wanted}
+        return found
 
-    def upsert(self, vectors: Mapping[Key, Vectors]) -> None:
-        """Adds or replaces vectors [D], in one commit.
+    @property
+    def index(self) -> Index | None:
+        """Its index; None if there is none."""
+        return find_index(self._dataset) if self._dataset is not None else None
+
+    def build_index(self) -> Index | None:
+        """Makes the index, or brings it up to date; None where the table is so small that it needs none.
+
+        Raises:
+            WembedError: if it can't be written.
+        """
+        try:
+            return renew_index(self._dataset) if self._dataset is not None else None
+        except _ERRORS as error:
+            raise unwritable(self.uri, error) from error
+
+    def nearest(self, query: Vectors, k: int, where: str | None = None, probes: int | None = None) -> Block | None:
+        """Gives about the k rows nearest to a query [D] by the index, nearest first; None if there is no index.
+
+        Args:
+            query: what to look for.
+            k: how many.
+            where: an SQL filter; with one all partitions are probed, since what it lets through may be in any.
+            probes: partitions to look into; None for as many as gave the recall of .99.
+
+        Raises:
+            UsageError: if the filter isn't understood.
+        """
+        index = self.index
+        if index is None:
+            return None
+        enough = index.partitions if where else probes or index.probes
+        try:
+            return nearest(self._dataset, query, k, where, enough)
+        except _ERRORS as error:
+            raise self._unread(where, error) from error
+
+    def upsert(self, vectors: Mapping[Row, Vectors]) -> None:
+        """Adds or replaces rows and their vectors [D], in one commit.
 
         Raises:
             WembedError: if they can't be written.
@@ -109,95 +182,105 @@ class EmbeddingTable:
         """
         if not vectors:
             return
-        rows = self._rows(vectors)
+        rows = arrow_rows(vectors, self._own_schema())
         try:
             if self._dataset is None:
-                self._dataset = self._create(rows)
-            else:
-                self._merge(rows)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise WembedError(f"cannot write embeddings to {self.uri}: {_reason(error)}") from error
+                self._dataset = create(self.uri, self._own_schema())
+            self._merge().when_matched_update_all().when_not_matched_insert_all().execute(rows)
+            tidy(self._dataset)
+        except _ERRORS as error:
+            raise unwritable(self.uri, error) from error
 
-    def _rows(self, vectors: Mapping[Key, Vectors]) -> Any:  # a pyarrow table, which has no types
-        import pyarrow as pa
+    def synchronise(self, held: Sequence[Row], rows: Sequence[Row]) -> None:
+        """Brings the table in line with a catalog, as far as it has the vectors.
 
-        values = np.stack(list(vectors.values())).astype(np.float32)  # [N, D]
-        if values.shape[1:] != (self.dimension,):
-            raise ValueError(f"vectors are {values.shape[1:]}, the table's are ({self.dimension},)")
-        text = [pa.field(name, pa.string(), nullable=False) for name in KEY_COLUMNS]
-        vector = pa.field("vector", pa.list_(pa.float32(), self.dimension), nullable=False)
-        columns = [
-            pa.array([key.content for key in vectors]),
-            pa.array([key.spec for key in vectors]),
-            pa.array([self.encoder_id] * len(vectors)),
-            pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), self.dimension),
-        ]
-        return pa.table(columns, schema=pa.schema([*text, vector], metadata={_ENCODER: self.encoder_id.encode()}))
+        A row whose checkpoint has another id or other columns is changed, one whose checkpoint has left is deleted.
+
+        Args:
+            held: what `held` gave before the catalog was read, since what others add meanwhile must stay.
+            rows: of the catalog.
+
+        Raises:
+            WembedError: if it can't be written.
+        """
+        changes = find_changes(held, rows)
+        for copies in _parts(changes.copies):
+            vectors = self.fetch([row.key for row in copies])
+            self.upsert({row: vectors[row.key] for row in copies if row.key in vectors})
+        try:
+            if changes.renewed:
+                renewed = plain_rows(changes.renewed, self._own_schema())
+                self._merge().when_matched_update_all().execute(renewed)
+            if changes.left:
+                left = plain_rows(changes.left, self._own_schema()).select(list(KEY_COLUMNS))
+                self._merge().when_matched_delete().execute(left)
+        except _ERRORS as error:
+            raise unwritable(self.uri, error) from error
+
+    def set_mark(self, mark: str) -> None:
+        """Keeps with the table which state of a catalog it is in line with; does nothing where there is no table.
+
+        Raises:
+            WembedError: if it can't be written.
+        """
+        if self._dataset is None or self.mark == mark:
+            return
+        try:
+            self._dataset.update_config({MARK: mark})
+        except _ERRORS as error:
+            raise unwritable(self.uri, error) from error
+
+    def _merge(self) -> Any:  # Lance has no types
+        return self._dataset.merge_insert(list(KEY_COLUMNS)).conflict_retries(RETRIES).retry_timeout(PATIENCE)
+
+    def _count(self) -> int:
+        return int(self._dataset.count_rows()) if self._dataset is not None else 0
+
+    def _scan(self, columns: list[str], where: str | None) -> Iterator[Any]:  # of Arrow batches, which have no types
+        if self._dataset is None:
+            return
+        try:
+            whole = None if where is None else f"({where})"  # Lance passes over what follows a filter that it knows
+            yield from self._dataset.to_batches(columns=columns, batch_size=BLOCK, filter=whole, **_READ_AHEAD)
+        except _ERRORS as error:
+            raise self._unread(where, error) from error
+
+    def _unread(self, where: str | None, error: Exception) -> WembedError:
+        refused = where is not None and isinstance(error, ValueError)
+        return refused_filter(str(where), PLAIN_COLUMNS, error) if refused else unreadable(self.uri, error)
+
+    def _own_schema(self) -> Any:  # a pyarrow schema, which has no types
+        self._schema = self._schema or arrow_schema(self.encoder_id, self.dimension)
+        return self._schema
 
     def _open(self) -> Any:  # a Lance dataset, which has no types; None if there is none
-        if "://" not in self.uri and not os.path.lexists(self.uri):
-            return None
-        import lance
-
         try:
-            dataset = lance.dataset(self.uri)
-        except (OSError, ValueError) as error:
-            if _MISSING in str(error):
-                return None
-            hint = "check --store, or delete the table: `wembed embed` makes it again"
-            raise WembedError(f"cannot read embeddings from {self.uri}: {_reason(error)}", hint) from error
+            dataset = open_dataset(self.uri)
+        except NoTableError:
+            return None
         self._check(dataset.schema)
-        return dataset
+        return renew(dataset, self._own_schema()) if is_older(dataset.schema) else dataset
 
     def _check(self, schema: Any) -> None:  # a pyarrow schema, which has no types
-        held = (schema.metadata or {}).get(_ENCODER, b"unknown").decode()
+        held = (schema.metadata or {}).get(ENCODER, b"unknown").decode()
         dimension = schema.field("vector").type.list_size if "vector" in schema.names else 0
         if (held, dimension) != (self.encoder_id, self.dimension):
             expected = f"encoder {self.encoder_id} with {self.dimension} dimensions"
             found = f"encoder {held} with {dimension}"
             raise WembedError(f"{self.uri} holds embeddings of {found}, expected {expected}", "give another --store")
 
-    def _create(self, rows: Any) -> Any:  # Lance and pyarrow have no types
-        """Makes the table; of several processes that want to, on one machine, one does and the others add to it."""
-        import lance
 
-        with self._alone():
-            return self._create_alone(lance, rows)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """A lock beside a table on disk: Lance lets two creations at once overwrite each other."""
-        if "://" in self.uri:
-            yield
-            return
-        from filelock import FileLock
-
-        Path(self.uri).parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self.uri}.lock"):
-            yield
-
-    def _create_alone(self, lance: Any, rows: Any) -> Any:  # Lance and pyarrow have no types
-        self._dataset = self._open()
-        if self._dataset is not None:
-            self._merge(rows)
-            return self._dataset
-        try:
-            return lance.write_dataset(rows, self.uri, mode="create")
-        except OSError as error:
-            if _EXISTS not in str(error):
-                raise
-        self._dataset = self._open()  # another process was faster
-        self._merge(rows)
-        return self._dataset
-
-    def _merge(self, rows: Any) -> None:  # a pyarrow table, which has no types
-        merge = self._dataset.merge_insert(KEY_COLUMNS).when_matched_update_all().when_not_matched_insert_all()
-        merge.conflict_retries(20).execute(rows)
-        if len(self._dataset.get_fragments()) > COMPACT_AFTER:
-            self._dataset.optimize.compact_files()
-            self._dataset.cleanup_old_versions(older_than=KEEP_VERSIONS)
+def _tuples(batch: Any) -> Iterator[tuple[Any, ...]]:  # of an Arrow batch, which has no types
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _reason(error: Exception) -> str:
-    """The first sentence of a Lance error, without the lines of its source code."""
-    return str(error).split(", /")[0].splitlines()[0]
+def _among(column: str, wanted: Collection[str]) -> str | None:
+    """A filter for few names, none for many."""
+    if len(wanted) > MAX_FILTERED:
+        return None
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in sorted(wanted))
+    return f"{column} IN ({quoted})"
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))

@@ -3,13 +3,15 @@
 import dataclasses
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wembed.catalog import CatalogRow, Located, Zoo
 from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.errors import CheckpointRefusedError
-from wembed.store import Key
+from wembed.store import Key, Row
 from wembed.symmetry import SymmetrySpec, structure_signature
+from wembed.zoo.embed.current import table_row
 from wembed.zoo.specs import spec_for, spec_of_row
 
 
@@ -22,7 +24,7 @@ class Opened:
         checkpoint: its header, and what reads the rest.
         spec: its symmetries.
         key: what its embedding goes by.
-        is_kept: whether its embedding goes into the table.
+        rows: of the table that its embedding goes to; none if it isn't kept.
         structure: signature of its names and shapes.
         seconds: that opening it took.
         renewed: its row as it now is, where the catalog's is out of date.
@@ -32,14 +34,19 @@ class Opened:
     checkpoint: Checkpoint
     spec: SymmetrySpec
     key: Key
-    is_kept: bool
+    rows: tuple[Row, ...]
     structure: str
     seconds: float
     renewed: CatalogRow | None = None
 
 
-def open_row(zoo: Zoo, row: CatalogRow) -> Opened:
+def open_row(zoo: Zoo, row: CatalogRow, copies: Sequence[CatalogRow]) -> Opened:
     """Opens a checkpoint of a zoo.
+
+    Args:
+        zoo: that it is in.
+        row: of the checkpoint.
+        copies: the rows, among them this one, of the same weights and symmetries.
 
     Raises:
         WembedError: it can't be opened, or has changed since it was added.
@@ -54,7 +61,8 @@ def open_row(zoo: Zoo, row: CatalogRow) -> Opened:
     if spec.hash != row.spec:  # another version of wembed, or an edited spec file, finds other symmetries
         renewed = dataclasses.replace(row, spec=spec.hash, tier=spec.tier)
     key, structure = Key(row.content, spec.hash), structure_signature(checkpoint)
-    return Opened(row.id, checkpoint, spec, key, True, structure, time.perf_counter() - start, renewed)
+    rows = tuple(table_row(each) for each in ([renewed] if renewed else copies))
+    return Opened(row.id, checkpoint, spec, key, rows, structure, time.perf_counter() - start, renewed)
 
 
 def open_located(zoo: Zoo | None, located: Located, given: SymmetrySpec | None) -> Opened:
@@ -73,5 +81,5 @@ def open_located(zoo: Zoo | None, located: Located, given: SymmetrySpec | None) 
     own = zoo is not None and given is None
     spec = spec_of_row(zoo, checkpoint, row) if own else spec_for(zoo, checkpoint, given)
     key, structure = Key(checkpoint.content_hash(), spec.hash), structure_signature(checkpoint)
-    is_kept = row is not None and key == (row.content, row.spec)
-    return Opened(located.id, checkpoint, spec, key, is_kept, structure, time.perf_counter() - start)
+    rows = (table_row(row),) if row is not None and key == (row.content, row.spec) else ()
+    return Opened(located.id, checkpoint, spec, key, rows, structure, time.perf_counter() - start)

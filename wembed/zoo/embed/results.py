@@ -1,10 +1,12 @@
 """What becomes of checkpoints that are to be embedded: an embedding or a failure each, in the order asked."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wembed.store import EmbeddingTable
 from wembed.zoo.failure import Failure
 
 Vector = NDArray[np.float32]
@@ -44,3 +46,10 @@ class EmbedResult:
 
     done: list[Embedded]
     failures: list[Failure]
+
+
+def with_vectors(result: EmbedResult, table: EmbeddingTable) -> EmbedResult:
+    """Gives the same with the vectors of what is embedded, read from the table."""
+    vectors = table.find([entry.id for entry in result.done])
+    done = [dataclasses.replace(entry, vector=vectors[entry.id]) for entry in result.done]
+    return EmbedResult(done, result.failures)

@@ -118,9 +118,9 @@ class Run:
         """One commit to the table and, where rows are out of date, one to the catalog."""
         good = [(opened, vector) for opened, (vector, _) in made if not isinstance(vector, WembedError)]
         if self.table is not None:
-            vectors = {opened.key: vector for opened, vector in good if opened.is_kept}
+            vectors = {row: vector for opened, vector in good for row in opened.rows}
             self.table.upsert(vectors)
-            self.stored |= vectors.keys()
+            self.stored |= {row.key for row in vectors}
         renewed = [opened.renewed for opened, _ in good if opened.renewed]
         if self.zoo and renewed:
             self.zoo.append(renewed)

@@ -1,0 +1,93 @@
+"""The answers of a search in; with what the weights themselves say of each hit, layer by layer or as a verdict, out."""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from wembed.catalog import CatalogRow
+from wembed.checkpoint import Checkpoint, open_checkpoint
+from wembed.cli.session import Session
+from wembed.cli.strangers import open_strangers
+from wembed.encoder import Item
+from wembed.errors import NotFoundError, WembedError
+from wembed.kinship import verify, why
+from wembed.symmetry import load_spec, structure_signature
+from wembed.zoo import open_items, spec_for
+
+Row = dict[str, object]
+
+SEED = 0  # of the reorderings that are tried, and of which strangers: one search always says the same
+
+
+@dataclass
+class Evidence:
+    """Opens the checkpoints of a search and compares them.
+
+    Args:
+        session: whose zoo.
+        spec: a file with the symmetries of queries that are in no zoo.
+    """
+
+    session: Session
+    spec: Path | None
+
+    def layers(self, query: str, hit: str) -> Row:
+        """Which layers a query and a hit share, as a list under `layers`."""
+        found = why(self._query(query), self._item(hit), np.random.default_rng(SEED))
+        return {"layers": [_finite(asdict(layer)) for layer in found]}
+
+    def verdict(self, query: str, hit: str) -> Row:
+        """What a query and a hit are to each other: a `verdict` and its `p_value`."""
+        item = self._query(query)
+        (found,) = verify(item, [self._item(hit)], self._strangers(item[0], hit), np.random.default_rng(SEED))
+        return {"verdict": found.verdict, "p_value": found.p_value}
+
+    @cached_property
+    def _rows(self) -> dict[str, CatalogRow]:
+        return {row.id: row for row in self.session.kept.zoo.rows()}
+
+    def _query(self, name: str) -> Item:
+        if name in self._rows and not self.spec:
+            return self._item(name)
+        zoo = self.session.kept.zoo
+        checkpoint = open_checkpoint(zoo.path_of(self._rows[name]) if name in self._rows else Path(name))
+        return checkpoint, spec_for(zoo, checkpoint, load_spec(self.spec) if self.spec else None)
+
+    def _item(self, id: str) -> Item:
+        if id not in self._rows:
+            raise NotFoundError(f"{id} has left the zoo meanwhile")
+        (item,) = open_items(self.session.kept.zoo, [self._rows[id]])
+        return item
+
+    def _strangers(self, query: Checkpoint, hit: str) -> list[Item]:
+        kin = [query.content_hash(), hit]
+        root = self.session.kept.zoo.root
+        return open_strangers(self.session.output, root, structure_signature(query), kin, SEED)
+
+
+def add_evidence(evidence: Evidence, columns: Collection[str], rows: Iterable[Row]) -> Iterator[Row]:
+    """Adds to rows of a search, as they come, what columns ask for; nothing where a file can't be read."""
+    asked = [give for name, give in _GIVERS.items() if name in columns]
+    for row in rows:
+        try:
+            query, hit = str(row["query"]), str(row["id"])
+            yield row | {name: value for give in asked for name, value in give(evidence, query, hit).items()}
+        except WembedError as error:
+            evidence.session.output.warn(f"{row['id']} is not compared: {error.message}")
+            yield row
+
+
+_GIVERS: Mapping[str, Callable[[Evidence, str, str], Row]] = {
+    "verdict": Evidence.verdict,
+    "layers": Evidence.layers,
+}
+
+
+def _finite(row: Row) -> Row:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }

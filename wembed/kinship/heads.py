@@ -1,0 +1,79 @@
+"""Two networks in; which head of the second is which of the first, and within each pair which dimension, out.
+
+What a head's dimensions read and write is known up to a factor for each of them, so that directions are compared; the
+best assignment of dimensions says how alike two heads are, and the best assignment of heads follows from these.
+"""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from wembed.merging.tensors import Tensors
+from wembed.symmetry import Action, SymmetrySpec
+from wembed.symmetry.axes import Axis, atoms_of, spread
+
+Cosines = NDArray[np.float64]  # [heads, heads, dimensions, dimensions]
+_LARGEST = 1 << 26  # cosines
+
+
+def match_heads(first: Tensors, second: Tensors, spec: SymmetrySpec, head: str, settled: Collection[str]) -> Action:
+    """The permutation of an atom and of the atoms under it that brings the second network's heads to the first's.
+
+    Args:
+        first: a network.
+        second: another.
+        spec: of both.
+        head: the atom.
+        settled: the free atoms that are in order.
+    """
+    below = [atom.name for atom in spec.atoms.values() if atom.under == head and not atom.frozen]
+    size = spec.sizes[head]
+    likeness, orders = np.zeros((size, size)), {}
+    for name in below:
+        if size**2 * spec.sizes[name] ** 2 > _LARGEST:
+            continue
+        cosines = _cosines(first, second, spec, (head, name), settled)
+        orders[name] = np.zeros((size, size, spec.sizes[name]), dtype=np.intp)
+        for pair in np.ndindex(size, size):
+            index = linear_sum_assignment(cosines[pair], maximize=True)[1]
+            orders[name][pair] = index
+            likeness[pair] += cosines[pair][np.arange(len(index)), index].sum()
+    order = linear_sum_assignment(likeness, maximize=True)[1].astype(np.intp)
+    old = np.argsort(order)  # of each of the second's heads the place that it comes to
+    dimensions = {name: found[old, np.arange(size)] for name, found in orders.items()}
+    return Action({head: order, **dimensions}, {})
+
+
+def _cosines(
+    first: Tensors, second: Tensors, spec: SymmetrySpec, atoms: tuple[str, str], settled: Collection[str]
+) -> Cosines:
+    head, below = (spec.sizes[atom] for atom in atoms)
+    total = np.zeros((head, head, below, below))
+    for name, axes in spec.tensors.items():
+        for number, axis in enumerate(axes):
+            if set(atoms) <= set(atoms_of(axis)) and _others(spec, axes, number) <= set(settled):
+                for index in _places(axis, atoms, spec):
+                    one, other = (_directions(tensors[name], number, index) for tensors in (first, second))
+                    total += np.abs(np.einsum("hdm,gem->hgde", one, other, optimize=True))
+    return total
+
+
+def _others(spec: SymmetrySpec, axes: tuple[Axis, ...], number: int) -> set[str]:
+    found = {atom for other, axis in enumerate(axes) if other != number for atom in atoms_of(axis)}
+    return {atom for atom in found if not spec.atoms[atom].frozen}
+
+
+def _places(axis: Axis, atoms: tuple[str, str], spec: SymmetrySpec) -> Iterator[NDArray[np.intp]]:
+    """Where along an axis each dimension of each head stands, [heads, dimensions], once for each time they do."""
+    head, below = (spread(axis, atom, np.arange(2.0, spec.sizes[atom] + 2.0), spec.sizes) for atom in atoms)
+    index = np.flatnonzero((head > 1) & (below > 1))
+    order = index[np.lexsort((index, below[index], head[index]))]
+    yield from np.moveaxis(order.reshape(spec.sizes[atoms[0]], spec.sizes[atoms[1]], -1), -1, 0)
+
+
+def _directions(values: NDArray[np.float64], axis: int, index: NDArray[np.intp]) -> NDArray[np.float64]:
+    rows = np.moveaxis(values, axis, 0)[index].reshape(*index.shape, -1)
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.where(norms > 0, norms, 1.0))

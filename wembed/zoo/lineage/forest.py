@@ -1,0 +1,151 @@
+"""Networks in; who is kin, who is likely whose parent, and what speaks for it, out."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+import numpy as np
+
+from wembed.catalog import CatalogRow
+from wembed.zoo.duplicates.vectors import Vector
+from wembed.zoo.lineage import weights
+from wembed.zoo.lineage.chance import Chance, chance
+from wembed.zoo.lineage.derivation import Derivation, derivation_of
+from wembed.zoo.lineage.descent import Descent
+from wembed.zoo.lineage.merges import find_merges
+from wembed.zoo.lineage.nearest import Likeness, nearest
+from wembed.zoo.lineage.network import Directions, Network
+from wembed.zoo.lineage.orders import Reordered, find_reordered
+from wembed.zoo.lineage.parents import Candidate, candidates, choose, probability_of
+
+CLAIMED = 0.6  # probability from which on a parent is named
+_BY_PLACE = "others come from it"
+
+Kin = list[list[Likeness]]
+
+
+class _Measured(TypedDict):
+    similarity: float
+    change: float
+    p_value: float
+
+
+class Forest:
+    """The networks of a zoo, who is kin, and who is whose parent.
+
+    Args:
+        networks: with distinct weights.
+        vectors: see `find_lineage`.
+        generator: see `find_lineage`.
+    """
+
+    def __init__(
+        self, networks: Sequence[Network], vectors: Mapping[str, Vector], generator: np.random.Generator
+    ) -> None:
+        self._networks = networks
+        self._sketches = [network.sketch for network in networks]
+        self._chances: dict[str, Chance] = {}  # by structure, of those that have kin to be told from strangers
+        self._generator = generator
+        kin = [list(filter(self._are_kin, own)) for own in nearest(self._sketches)]
+        self._merges = find_merges(self._sketches, kin)
+        self._kin: Kin = [list(filter(self._may_be_parent, own)) for own in kin]
+        shares = weights.shares_of_kin(self._sketches, self._kin)
+        self._popularity = weights.popularity(self._kin, shares)
+        self._possible = self._candidates(shares)
+        self._chosen = choose(self._possible)
+        self._reordered = self._left_alone(find_reordered(networks, kin, vectors))
+
+    def descents(self) -> list[Descent]:
+        """Where each network comes from."""
+        return [self._descent(number) for number in range(len(self._networks))]
+
+    def _of_structure(self, structure: str) -> Chance:
+        if structure not in self._chances:
+            own = [network for network in self._networks if network.row.structure == structure]
+            items, sketches = [network.item for network in own], [network.sketch for network in own]
+            self._chances[structure] = chance(items, sketches, self._generator)
+        return self._chances[structure]
+
+    def _chance(self, likeness: Likeness) -> Chance:
+        """That of the two structures in which more is needed."""
+        ends = (self._networks[number].row.structure for number in (likeness.first, likeness.second))
+        return max(map(self._of_structure, ends), key=lambda found: found.limit)
+
+    def _are_kin(self, likeness: Likeness) -> bool:
+        return likeness.cosine > self._chance(likeness).limit
+
+    def _may_be_parent(self, likeness: Likeness) -> bool:
+        """A merge has its two ends for parents, and is not the parent of either."""
+        own, other = self._merges.get(likeness.first), self._merges.get(likeness.second)
+        is_end = own is None or likeness.second in (own.near, own.far)
+        return is_end and (other is None or likeness.first not in (other.near, other.far))
+
+    def _candidates(self, shares: Sequence[weights.Vector]) -> list[list[Candidate]]:
+        first_of = Directions(self._networks).first_of
+        return [
+            candidates(own, weights.scores(own, share, self._popularity), first_of)
+            for own, share in zip(self._kin, shares, strict=True)
+        ]
+
+    def _left_alone(self, pairs: Iterable[Reordered]) -> dict[int, Reordered]:
+        """Of each network without a parent the pair with the one that it is the same as, the second being the child."""
+        found: dict[int, Reordered] = {}
+        for pair in pairs:
+            for one in (pair, pair.turned()):
+                known = found.get(one.second)
+                is_better = known is None or one.direction.log_odds > known.direction.log_odds
+                if one.second not in self._chosen and is_better:
+                    found[one.second] = one
+        return found
+
+    def _descent(self, number: int) -> Descent:
+        row = self._networks[number].row
+        if number in self._chosen:
+            return self._in_order(number, self._chosen[number])
+        if number in self._reordered:
+            return self._in_another_order(row, self._reordered[number])
+        others = (likeness for likeness in self._kin[number] if not self._is_child(likeness.second, number))
+        nearest_other = next(others, None)
+        if nearest_other is None:
+            return Descent(row)
+        return Descent(row, kin=self._networks[nearest_other.second].row, **self._measured(nearest_other))
+
+    def _is_child(self, child: int, parent: int) -> bool:
+        chosen = self._chosen.get(child)
+        return chosen is not None and chosen.parent == parent and self._probability(child, chosen) >= CLAIMED
+
+    def _probability(self, number: int, chosen: Candidate) -> float:
+        return probability_of(chosen, self._possible[number], self._odds(number, chosen))
+
+    def _odds(self, number: int, chosen: Candidate) -> float:
+        """How much more popular a candidate is than the one whose parent it may be."""
+        return float(np.subtract(*np.log1p(self._popularity[[chosen.parent, number]])))
+
+    def _in_order(self, number: int, chosen: Candidate) -> Descent:
+        parent, child = self._networks[chosen.parent], self._networks[number]
+        probability = self._probability(number, chosen)
+        reason = chosen.direction.reason or (_BY_PLACE if abs(self._odds(number, chosen)) > 1 else "")
+        measured = self._measured(chosen.likeness)
+        if probability < CLAIMED:
+            return Descent(child.row, kin=parent.row, probability=probability, direction=reason, **measured)
+        other = self._other_end(number, chosen.parent)
+        made = "merged" if other else derivation_of(parent.sketch, child.sketch, chosen.direction)
+        return Descent(child.row, parent.row, other, made, probability=probability, direction=reason, **measured)
+
+    def _in_another_order(self, row: CatalogRow, pair: Reordered) -> Descent:
+        same, odds = self._networks[pair.first].row, pair.direction.log_odds
+        if odds < 0:
+            return Descent(row)
+        parent, kin = (same, None) if odds else (None, same)
+        made: Derivation | None = "permuted" if odds else None
+        probability = 1.0 / (1.0 + math.exp(-odds))
+        return Descent(row, parent, None, made, 1.0, 0.0, None, probability, pair.direction.reason, kin)
+
+    def _other_end(self, child: int, parent: int) -> CatalogRow | None:
+        merge = self._merges.get(child)
+        ends = {merge.near: merge.far, merge.far: merge.near} if merge else {}
+        return self._networks[ends[parent]].row if parent in ends else None
+
+    def _measured(self, likeness: Likeness) -> _Measured:
+        p_value = self._chance(likeness).p_value(likeness.cosine)
+        return {"similarity": likeness.cosine, "change": math.sqrt(likeness.distance), "p_value": p_value}
