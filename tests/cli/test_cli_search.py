@@ -202,6 +202,25 @@ def test_verify_adds_a_verdict(run, family):
     assert rows["b"]["verdict"] == "unrelated"
 
 
+def test_verify_finds_kin_in_the_shortlist_behind_what_is_only_alike(run, tmp_path):
+    """The look-alike has the query's very values, so that its statistics are equal, in an order of its own."""
+    random = np.random.default_rng(0)
+    query = {f"{layer}.weight": random.normal(size=(32, 32)).astype(np.float32) for layer in (0, 2, 4)}
+    alike = {name: random.permutation(values.ravel()).reshape(32, 32) for name, values in query.items()}
+    child = {
+        name: values * np.float32(1.3) + random.normal(size=(32, 32)).astype(np.float32) / 2
+        for name, values in query.items()
+    }
+    (tmp_path / "nets").mkdir()
+    for name, weights in {"query": query, "alike": alike, "child": child}.items():
+        write_safetensors(tmp_path / f"nets/{name}.safetensors", weights, {})
+    run("zoo", "add", "nets")
+    asked = ("search", "query", "-k", "1", "--exclude-self", "--encoder", "stats", "--json")
+    assert ids(run(*asked)) == ["alike"]
+    (row,) = found(run(*asked, "--verify"))
+    assert (row["id"], row["verdict"], row["rank"]) == ("child", "derived", 1)
+
+
 def test_why_shows_which_layers_are_shared(run, family):
     (row,) = found(run("search", "a", "--why", "--where", "id = 'child'", "--json"))
     assert {layer["layer"]: layer["identical"] for layer in row["layers"]} == {"0": True, "2": False, "4": False}

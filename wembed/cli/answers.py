@@ -54,20 +54,26 @@ def rows_of(session: Session, answers: Iterable[Found]) -> Iterator[Row]:
             }
 
 
-def with_evidence(session: Session, spec: Path | None, columns: Sequence[str], rows: Iterator[Row]) -> Iterator[Row]:
+def with_evidence(
+    session: Session, spec: Path | None, columns: Sequence[str], k: int, rows: Iterator[Row]
+) -> Iterator[Row]:
     """Adds to rows, as they come, what columns of evidence say of the query and the hit; see evidence.py.
 
     Args:
         session: whose zoo.
         spec: a file with the symmetries of the queries, instead of what each would get.
         columns: of evidence; none is no work.
+        k: how many of each query's rows to give, where these are verified.
         rows: of `rows_of`.
     """
     if not columns:
         return rows
-    from wembed.cli.evidence import Evidence, add_evidence  # what compares weights is slow to load
+    from wembed.cli.evidence import Evidence, add_evidence, verified  # what compares weights is slow to load
 
-    return add_evidence(Evidence(session, spec), columns, rows)
+    evidence = Evidence(session, spec)
+    if "verdict" in columns:
+        rows = verified(evidence, rows, k)
+    return add_evidence(evidence, [name for name in columns if name == "layers"], rows)
 
 
 def write_rows(output: Output, rows: Iterator[Row], columns: Sequence[str]) -> Row | None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from wembed.zoo import open_items, spec_for
 
 Row = dict[str, object]
 
+MOST_COMPARED = 20_000_000  # parameters of one query's shortlist
 SEED = 0  # of the reorderings that are tried, and of which strangers: one search always says the same
 
 
@@ -45,6 +47,10 @@ class Evidence:
         item = self._query(query)
         (found,) = verify(item, [self._item(hit)], self._strangers(item[0], hit), np.random.default_rng(SEED))
         return {"verdict": found.verdict, "p_value": found.p_value}
+
+    def parameters(self, id: str) -> int:
+        """How many a hit has; 0 where that is no longer known."""
+        return self._rows[id].params if id in self._rows else 0
 
     @cached_property
     def _rows(self) -> dict[str, CatalogRow]:
@@ -79,6 +85,29 @@ def add_evidence(evidence: Evidence, columns: Collection[str], rows: Iterable[Ro
         except WembedError as error:
             evidence.session.output.warn(f"{row['id']} is not compared: {error.message}")
             yield row
+
+
+def verified(evidence: Evidence, rows: Iterable[Row], k: int) -> Iterator[Row]:
+    """The k best of each query's shortlist by what the weights say: kin in the order of their scores, then the others.
+
+    Beyond the first k, networks are compared as long as they are small.
+
+    Args:
+        evidence: compares.
+        rows: of a search, query by query, the nearest first.
+        k: how many to give.
+    """
+    for _, near in groupby(rows, key=lambda row: row["query"]):
+        kin: list[Row] = []
+        others: list[Row] = []
+        left = MOST_COMPARED
+        for place, row in enumerate(near):
+            left -= evidence.parameters(str(row["id"]))
+            if len(kin) == k or (place >= k and left < 0):
+                break
+            (judged,) = add_evidence(evidence, ("verdict",), [row])
+            (kin if judged.get("verdict") in ("same", "derived") else others).append(judged)
+        yield from ({**row, "rank": rank} for rank, row in enumerate([*kin, *others][:k], start=1))
 
 
 _GIVERS: Mapping[str, Callable[[Evidence, str, str], Row]] = {

@@ -10,6 +10,7 @@ from wembed.cli.output import Output
 
 COLUMNS = ("rank", "id", "score", "path", "architecture", "dataset", "accuracy", "encoder", "percentile")
 VERDICT, LAYERS = ("verdict", "p_value"), ("layers",)
+SHORTLIST = 50  # of which the best are shown, where they are verified
 
 Where = Annotated[
     str | None,
@@ -25,7 +26,8 @@ ExcludeSelf = Annotated[
 ]
 Why = Annotated[bool, typer.Option("--why", help="Which layers each shares with the query, and which were retrained.")]
 Verify = Annotated[
-    bool, typer.Option("--verify", help="Align each neuron by neuron, and say: same, derived or unrelated.")
+    bool,
+    typer.Option("--verify", help="Align the 50 nearest; say same, derived or unrelated, kin first."),
 ]
 Ann = Annotated[bool, typer.Option("--ann", help="By an index, which is made first; its recall is measured and said.")]
 
@@ -64,16 +66,17 @@ def search(
 
     output = Output.choose(format, json, quiet)
     more = [name.strip() for name in fields.split(",") if name.strip()]
-    wanted = Wanted(k, where, min_score, same_architecture, exclude_self, tuple(dict.fromkeys((*FIELDS, *more))))
+    reach = max(k, SHORTLIST) if verify else k
+    wanted = Wanted(reach, where, min_score, same_architecture, exclude_self, tuple(dict.fromkeys((*FIELDS, *more))))
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
     asked = queries_of(session, checkpoints, spec, wanted)
     session.catch_up()
-    gather = gather_by_index(session, k) if ann else scan
+    gather = gather_by_index(session, reach) if ann else scan
     rows = rows_of(session, search(asked.queries, session.kept.table, wanted, gather))
     evidence = [*(VERDICT if verify else ()), *(LAYERS if why else ())]
     several = ["query"] if len(checkpoints) > 1 or "-" in checkpoints else []
     columns = [*several, *COLUMNS, *more, *evidence]
-    first = write_rows(output, with_evidence(session, spec, evidence, rows), columns)
+    first = write_rows(output, with_evidence(session, spec, evidence, k, rows), columns)
     report_failures(output, asked.failures, len(asked.queries))
     if first:
         output.next_command("zoo", "show", first["id"], zoo=zoo)
