@@ -213,7 +213,8 @@ def test_verify_finds_kin_in_the_shortlist_behind_what_is_only_alike(run, tmp_pa
     }
     (tmp_path / "nets").mkdir()
     for name, weights in {"query": query, "alike": alike, "child": child}.items():
-        write_safetensors(tmp_path / f"nets/{name}.safetensors", weights, {})
+        tensors = {tensor: ("F32", values) for tensor, values in weights.items()}
+        write_safetensors(tmp_path / f"nets/{name}.safetensors", tensors, {})
     run("zoo", "add", "nets")
     asked = ("search", "query", "-k", "1", "--exclude-self", "--encoder", "stats", "--json")
     assert ids(run(*asked)) == ["alike"]
