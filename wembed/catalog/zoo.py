@@ -87,15 +87,8 @@ class Zoo:
         Raises:
             WembedError: if they can't be written.
         """
-        path = self.root / CATALOG
-        try:
-            with self.locked(), path.open("r+b") as file:
-                end_last_line(file, _is_row)
-                file.write(b"".join(row.to_json().encode() + b"\n" for row in rows))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+        with self.locked():
+            append_lines(self.root / CATALOG, [row.to_json() for row in rows], _is_row)
 
     def remove(self, ids: Collection[str]) -> None:
         """Takes rows out, all or none of them; once this returns they stay out.
@@ -171,6 +164,27 @@ class Zoo:
             raise WembedError(f"{self.root / CATALOG} line {number} is no catalog row: {error}", hint) from error
 
 
+def append_lines(path: Path, lines: Sequence[str], is_whole: Callable[[bytes], bool]) -> None:
+    """Adds lines to a file that is there; once this returns they survive a crash. To be called under a lock.
+
+    Args:
+        path: of the file.
+        lines: without their ends.
+        is_whole: whether a last line that has no end says something; if not, a crash has torn it, and it is cut off.
+
+    Raises:
+        WembedError: if they can't be written.
+    """
+    try:
+        with path.open("r+b") as file:
+            _end_last_line(file, is_whole)
+            file.write(b"".join(line.encode() + b"\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file, whole or not at all; once this returns it survives a crash.
 
@@ -195,7 +209,7 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow links
 
 
-def end_last_line(file: BinaryIO, is_whole: Callable[[bytes], bool]) -> None:
+def _end_last_line(file: BinaryIO, is_whole: Callable[[bytes], bool]) -> None:
     """Ends a last line that lacks only its newline, cuts off one that is torn; leaves the file at its end.
 
     Args:

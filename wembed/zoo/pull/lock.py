@@ -6,7 +6,6 @@ wins. It is all that a pull needs to be repeated exactly, and to be checked with
 
 import dataclasses
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from wembed.catalog import HUB_LOCK, CatalogRow, Zoo
-from wembed.catalog.zoo import end_last_line
+from wembed.catalog.zoo import append_lines
 from wembed.checkpoint import combined_hash
 from wembed.errors import UsageError, WembedError
 from wembed.hub.names import RepositoryName, is_revision
@@ -176,17 +175,10 @@ def append_to_lock(zoo: Zoo, entries: Sequence[LockedRepository]) -> None:
     Raises:
         WembedError: if they can't be written.
     """
-    path = zoo.root / HUB_LOCK
-    if not entries:
-        return
-    try:
-        with zoo.locked(), path.open("a+b") as file:
-            end_last_line(file, _is_entry)
-            file.write(b"".join(entry.to_json().encode() + b"\n" for entry in entries))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}", "is the disk full?") from error
+    if entries:
+        with zoo.locked():
+            (zoo.root / HUB_LOCK).touch()
+            append_lines(zoo.root / HUB_LOCK, [entry.to_json() for entry in entries], _is_entry)
 
 
 def expected_hash(checkpoint: RemoteCheckpoint) -> str:
