@@ -38,7 +38,7 @@ def test_a_filter_that_is_not_understood_is_one_line_that_names_the_columns(run,
     result = run("search", "a", "--where", "acuracy > 0.55")
     assert (result.code, result.out) == (2, "")
     error, hint = result.err.splitlines()
-    assert error.startswith("error: filter '(acuracy > 0.55)' is not understood: ")
+    assert error.startswith("error: filter 'acuracy > 0.55' is not understood: ")
     assert hint.startswith("hint: columns are content, spec, encoder, id, path, ")
 
 
@@ -220,6 +220,33 @@ def test_verify_finds_kin_in_the_shortlist_behind_what_is_only_alike(run, tmp_pa
     assert ids(run(*asked)) == ["alike"]
     (row,) = found(run(*asked, "--verify"))
     assert (row["id"], row["verdict"], row["rank"]) == ("child", "derived", 1)
+
+
+def test_a_file_that_is_called_as_an_id_is_what_is_verified(run, family, monkeypatch):
+    """Its vector and its verdict are both the file's, not the row's that has its name."""
+    random = np.random.default_rng(5)
+    Path("elsewhere").mkdir()
+    shapes = {name: info.shape for name, info in open_checkpoint(Path("models/a.safetensors")).tensors.items()}
+    tensors = {name: ("F32", random.normal(size=shape).astype(np.float32)) for name, shape in shapes.items()}
+    write_safetensors(Path("elsewhere/other.safetensors"), tensors, {})
+    Path("elsewhere/other.safetensors").rename("elsewhere/a")
+    zoo = Path("zoo").absolute()
+    monkeypatch.chdir("elsewhere")
+    rows = {row["id"]: row for row in found(run("search", "a", "--verify", "-k", "9", "--zoo", zoo, "--json"))}
+    assert (rows["a"]["verdict"], rows["a"]["score"] < 0.9) == ("unrelated", True)
+    assert "a" in ids(run("search", "a", "--exclude-self", "-k", "9", "--zoo", zoo, "--json"))
+
+
+def test_a_query_that_is_named_twice_is_verified_twice(run, family):
+    assert len(found(run("search", "a", "a", "--verify", "-k", "2", "--json"))) == 4
+
+
+def test_a_file_that_changed_since_it_was_taken_in_is_told(run, family):
+    changed = Path("models/b.safetensors")
+    tensors = {name: ("F32", open_checkpoint(changed).read(name) + 1) for name in open_checkpoint(changed).tensors}
+    write_safetensors(changed, tensors, {})
+    result = run("search", "a", "--verify", "-k", "9", "--json")
+    assert result.err.count("b has changed since it was taken in") == 1
 
 
 def test_why_shows_which_layers_are_shared(run, family):

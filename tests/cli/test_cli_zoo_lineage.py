@@ -43,7 +43,7 @@ def test_the_catalogs_parents_are_compared(run, family):
     assert "note: 1 of 4 have a likely parent, of 0 more which kin is the parent cannot be told\n" in result.err
     found = "1 of them found (recall 1.000), 0 more are the next of kin"
     assert f"note: the catalog names the parents of 1: {found}\n" in result.err
-    assert "note: 1 of 1 likely parents are the catalog's (precision 1.000)\n" in result.err
+    assert "note: 1 of 1 likely parents that the catalog can judge are right (precision 1.000)\n" in result.err
 
 
 def test_layers_stand_beside_those_of_the_parent(run, family):

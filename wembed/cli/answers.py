@@ -40,9 +40,11 @@ def rows_of(session: Session, answers: Iterable[Found]) -> Iterator[Row]:
     """Gives the rows of answers as they come, with paths that can be opened from here."""
     zoo, table = session.kept.zoo, session.kept.table
     percentiles = percentiles_of(table)
-    for found in answers:
+    for number, found in enumerate(answers):
         for near in found.neighbours:
             yield {
+                "number": number,  # of the query; two may be called the same
+                "file": found.query.file,
                 "query": found.query.id,
                 "rank": near.rank,
                 "id": near.id,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wembed.catalog import Located
 from wembed.checkpoint import open_checkpoint
 from wembed.cli.options import with_standard_input
 from wembed.cli.session import Session
@@ -51,10 +52,10 @@ def queries_of(session: Session, arguments: Sequence[str], spec: Path | None, wa
     if len(result.failures) == 1 and not result.done and not known:
         raise result.failures[0].error
     failed = {failure.id for failure in result.failures}
-    contents = _contents(session, rest) if rest and wanted.exclude_self else {}
+    places = {one.argument: one for one in locate_all(rest, session.zoo).located} if rest else {}
     embedded = iter(result.done)
     queries = [
-        known.get(name) or _query(next(embedded), contents.get(name, "")) for name in names if name not in failed
+        known.get(name) or _query(next(embedded), places[name], wanted) for name in names if name not in failed
     ]
     return Asked(queries, [failure.error for failure in result.failures])
 
@@ -77,13 +78,9 @@ def _known(table: EmbeddingTable, ids: Sequence[str]) -> dict[str, Query]:
     return found
 
 
-def _contents(session: Session, names: Sequence[str]) -> dict[str, str]:
-    """The hashes of the weights of what is there, by name."""
-    located = locate_all(names, session.zoo).located
-    return {one.argument: open_checkpoint(one.path).content_hash() for one in located if one.path.exists()}
-
-
-def _query(embedded: Embedded, content: str) -> Query:
+def _query(embedded: Embedded, located: Located, wanted: Wanted) -> Query:
     if embedded.vector is None:
         raise ValueError(f"{embedded.id} has no vector")
-    return Query(embedded.id, embedded.vector, content, embedded.structure)
+    content = open_checkpoint(located.path).content_hash() if wanted.exclude_self else ""
+    file = "" if located.row else str(located.path)
+    return Query(embedded.id, embedded.vector, content, embedded.structure, file)

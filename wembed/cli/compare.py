@@ -3,6 +3,7 @@
 import json as encoder
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from wembed.cli import options
 from wembed.cli.output import Output
 
 if TYPE_CHECKING:
+    from wembed.encoder import Item
     from wembed.kinship import Comparison
 
 COLUMNS = ("layer", "kind", "similarity", "identical", "change")
@@ -48,14 +50,13 @@ def compare(
 
     from wembed.cli.network import Sources
     from wembed.cli.opened import open_one
-    from wembed.cli.strangers import open_strangers
     from wembed.kinship import compare as compare_items
     from wembed.symmetry import structure_signature
 
     output = Output.choose(format, json, quiet)
     first, second = (open_one(output, name, zoo, Sources(spec)) for name in (a, b))
     kin = [one.checkpoint.content_hash() for one in (first, second)]
-    strangers = open_strangers(output, zoo, structure_signature(first.checkpoint), kin, seed)
+    strangers = _strangers(output, zoo, structure_signature(first.checkpoint), kin, seed)
     pair = (first.checkpoint, first.spec), (second.checkpoint, second.spec)
     found = compare_items(*pair, strangers, np.random.default_rng(seed))
     if output.is_json:
@@ -67,6 +68,20 @@ def compare(
     if found.verdict == "derived":
         output.next_command("path", a, b, zoo=zoo)
     raise typer.Exit(EXIT_CODES[found.verdict])
+
+
+def _strangers(output: Output, root: Path, structure: str, kin: list[str], seed: int) -> "list[Item]":
+    """What the pair is held against; nothing where there is no zoo."""
+    from wembed.catalog import Zoo
+    from wembed.cli.strangers import open_strangers
+
+    if not Zoo.is_zoo(root):
+        return []
+    zoo = Zoo.open(root)
+    found = open_strangers(zoo, zoo.rows(), structure, kin, seed)
+    if found.failures:
+        output.warn(found.warning)
+    return found.items
 
 
 def _say(output: Output, found: "Comparison") -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,7 @@ from wembed.cli.session import Session
 from wembed.cli.strangers import open_strangers
 from wembed.encoder import Item
 from wembed.errors import NotFoundError, WembedError
-from wembed.kinship import verify, why
+from wembed.kinship import compare, why
 from wembed.symmetry import load_spec, structure_signature
 from wembed.zoo import open_items, spec_for
 
@@ -36,16 +36,17 @@ class Evidence:
 
     session: Session
     spec: Path | None
+    _said: set[str] = field(default_factory=set)
 
-    def layers(self, query: str, hit: str) -> Row:
+    def layers(self, row: Row) -> Row:
         """Which layers a query and a hit share, as a list under `layers`."""
-        found = why(self._query(query), self._item(hit), np.random.default_rng(SEED))
+        found = why(self._query(row), self._item(str(row["id"])), np.random.default_rng(SEED))
         return {"layers": [_finite(asdict(layer)) for layer in found]}
 
-    def verdict(self, query: str, hit: str) -> Row:
+    def verdict(self, row: Row) -> Row:
         """What a query and a hit are to each other: a `verdict` and its `p_value`."""
-        item = self._query(query)
-        (found,) = verify(item, [self._item(hit)], self._strangers(item[0], hit), np.random.default_rng(SEED))
+        query, hit = self._query(row), str(row["id"])
+        found = compare(query, self._item(hit), self._strangers(query[0], hit), np.random.default_rng(SEED))
         return {"verdict": found.verdict, "p_value": found.p_value}
 
     def parameters(self, id: str) -> int:
@@ -56,23 +57,35 @@ class Evidence:
     def _rows(self) -> dict[str, CatalogRow]:
         return {row.id: row for row in self.session.kept.zoo.rows()}
 
-    def _query(self, name: str) -> Item:
-        if name in self._rows and not self.spec:
+    def _query(self, row: Row) -> Item:
+        name, file = str(row["query"]), str(row["file"])
+        if not file and not self.spec:
             return self._item(name)
         zoo = self.session.kept.zoo
-        checkpoint = open_checkpoint(zoo.path_of(self._rows[name]) if name in self._rows else Path(name))
+        checkpoint = open_checkpoint(Path(file) if file else zoo.path_of(self._rows[name]))
         return checkpoint, spec_for(zoo, checkpoint, load_spec(self.spec) if self.spec else None)
 
     def _item(self, id: str) -> Item:
         if id not in self._rows:
             raise NotFoundError(f"{id} has left the zoo meanwhile")
-        (item,) = open_items(self.session.kept.zoo, [self._rows[id]])
+        row = self._rows[id]
+        (item,) = open_items(self.session.kept.zoo, [row])
+        if item[0].content_hash() != row.content:
+            self._warn(f"{id} has changed since it was taken in: take it in again with `wembed zoo add {row.path}`")
         return item
 
     def _strangers(self, query: Checkpoint, hit: str) -> list[Item]:
         kin = [query.content_hash(), hit]
-        root = self.session.kept.zoo.root
-        return open_strangers(self.session.output, root, structure_signature(query), kin, SEED)
+        found = open_strangers(self.session.kept.zoo, self._rows.values(), structure_signature(query), kin, SEED)
+        if found.failures:
+            self._warn(found.warning)
+        return found.items
+
+    def _warn(self, text: str) -> None:
+        """Says something once."""
+        if text not in self._said:
+            self._said.add(text)
+            self.session.output.warn(text)
 
 
 def add_evidence(evidence: Evidence, columns: Collection[str], rows: Iterable[Row]) -> Iterator[Row]:
@@ -80,8 +93,7 @@ def add_evidence(evidence: Evidence, columns: Collection[str], rows: Iterable[Ro
     asked = [give for name, give in _GIVERS.items() if name in columns]
     for row in rows:
         try:
-            query, hit = str(row["query"]), str(row["id"])
-            yield row | {name: value for give in asked for name, value in give(evidence, query, hit).items()}
+            yield row | {name: value for give in asked for name, value in give(evidence, row).items()}
         except WembedError as error:
             evidence.session.output.warn(f"{row['id']} is not compared: {error.message}")
             yield row
@@ -97,7 +109,7 @@ def verified(evidence: Evidence, rows: Iterable[Row], k: int) -> Iterator[Row]:
         rows: of a search, query by query, the nearest first.
         k: how many to give.
     """
-    for _, near in groupby(rows, key=lambda row: row["query"]):
+    for _, near in groupby(rows, key=lambda row: row["number"]):
         kin: list[Row] = []
         others: list[Row] = []
         left = MOST_COMPARED
@@ -110,7 +122,7 @@ def verified(evidence: Evidence, rows: Iterable[Row], k: int) -> Iterator[Row]:
         yield from ({**row, "rank": rank} for rank, row in enumerate([*kin, *others][:k], start=1))
 
 
-_GIVERS: Mapping[str, Callable[[Evidence, str, str], Row]] = {
+_GIVERS: Mapping[str, Callable[[Evidence, Row], Row]] = {
     "verdict": Evidence.verdict,
     "layers": Evidence.layers,
 }

@@ -120,4 +120,5 @@ def _notes(descents: "Sequence[Descent]", agreed: "Agreement") -> "Iterator[str]
             f"{agreed.recall:.3f}), {agreed.kin} more are the next of kin"
         )
     if agreed.known and agreed.precision is not None:
-        yield f"{agreed.right} of {agreed.named} likely parents are the catalog's (precision {agreed.precision:.3f})"
+        judged = f"{agreed.right} of {agreed.judged} likely parents that the catalog can judge are right"
+        yield f"{judged} (precision {agreed.precision:.3f})"

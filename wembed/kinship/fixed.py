@@ -5,6 +5,7 @@ known by their names, by their values, and by being in strangers too.
 """
 
 import re
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +16,10 @@ from wembed.kinship.shared import Shared
 
 _NAMED = re.compile(r"buffer|stft|window|filter_?bank|inv_freq|position_ids|sinusoid|(^|[._])(dft|mel|fb)([._]|$)")
 _FEWEST_VALUES = 16  # different ones, of a large tensor that tells networks apart
-_MOST_VALUES = 4096  # that are looked at
+_MOST_VALUES = 65_536  # that are looked at
 _MOSTLY_ZERO = 0.8
+_ORDERLY = 0.6  # of the bytes that a random order of the same values takes
+_OVERHEAD = 16  # bytes that compression adds to anything
 _MOST_ROWS = 256  # whose spectrum is looked at
 _SHORTEST = 16  # of the rows whose spectrum is looked at
 _PERIODIC = 0.8  # of the energy, in one frequency and those beside it
@@ -46,12 +49,25 @@ def is_fixed(name: str, values: NDArray[np.generic]) -> bool:
     """Whether a tensor says nothing about kinship where two networks have the same."""
     if not values.size or not np.ptp(values):
         return False  # a constant has no order that could be compared
-    if _NAMED.search(name.lower()) or (values == 0).mean() > _MOSTLY_ZERO:
+    if _NAMED.search(name.lower()):
         return True
     looked_at = values.reshape(-1)[:_MOST_VALUES]
+    if (values == 0).mean() > _MOSTLY_ZERO:
+        return _is_arranged(looked_at == 0)
     if len(np.unique(looked_at)) < min(_FEWEST_VALUES, len(looked_at) / 4):
-        return True
+        return _is_arranged(looked_at)
     return is_periodic(values)
+
+
+def _is_arranged(values: NDArray[np.generic]) -> bool:
+    """Whether few values stand in an order that somebody chose: it takes far less to write down than a random one.
+
+    Masks, identities and banks of filters do; what was learned and then pruned or quantised does not.
+    """
+    _, marks, counts = np.unique(values, return_inverse=True, return_counts=True)
+    shares = counts / counts.sum()
+    random = -float((shares * np.log2(shares)).sum()) * values.size / 8  # bytes: the entropy
+    return len(zlib.compress(marks.astype(np.uint8).tobytes(), 9)) - _OVERHEAD < _ORDERLY * random
 
 
 def is_periodic(values: NDArray[np.generic]) -> bool:

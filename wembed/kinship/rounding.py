@@ -11,6 +11,7 @@ from wembed.symmetry import SymmetrySpec
 Values = NDArray[np.floating]
 
 _ROUNDOFF = {"F8_E4M3": 2.0**-4, "BF16": 2.0**-8, "F16": 2.0**-11, "F32": 2.0**-24, "F64": 2.0**-53}
+_NEAR_ZERO = {_ROUNDOFF["F16"]: 2.0**-25, _ROUNDOFF["F8_E4M3"]: 2.0**-10}  # half the step of the least numbers
 _ROUNDINGS = 4.0  # as many as a copy may have been through: cast, rescaled, cast again
 
 
@@ -20,7 +21,8 @@ def agree(one: Values, other: Values, roundoff: float) -> bool:
         return True
     allowed = _ROUNDINGS * roundoff * np.maximum(np.abs(one), np.abs(other))
     smallest = _ROUNDINGS * roundoff**2 * np.abs(one).max(initial=0.0)  # near zero an error is that of the scales
-    return bool((np.abs(one - other) <= allowed + smallest).all())
+    least = _ROUNDINGS * _NEAR_ZERO.get(roundoff, 0.0)
+    return bool((np.abs(one - other) <= allowed + max(smallest, least)).all())
 
 
 def rounding(checkpoints: tuple[Checkpoint, Checkpoint], spec: SymmetrySpec) -> Callable[[str], float]:

@@ -16,12 +16,14 @@ class Query:
         vector: [D] its embedding.
         content: hash of its weights; empty if nobody needs to know its copies.
         structure: signature of its names and shapes; empty if nobody needs to know it.
+        file: path of its checkpoint, if that is in no zoo: whatever row has its id is another network.
     """
 
     id: str
     vector: Vectors = field(compare=False)
     content: str = ""
     structure: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)

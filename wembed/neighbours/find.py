@@ -35,8 +35,6 @@ def search(
         WembedError: if the table can't be read.
     """
     wanted = wanted or Wanted()
-    if wanted.where:
-        wanted = dataclasses.replace(wanted, where=f"({wanted.where})")
     for start in range(0, len(queries), AT_ONCE):
         yield from _search(queries[start : start + AT_ONCE], table, wanted, gather)
 
@@ -74,7 +72,7 @@ def _own_rows(queries: Sequence[Query], table: EmbeddingTable) -> list[int]:
 
 
 def _is_own(query: Query, id: Value, content: Value) -> bool:
-    return id == query.id or (content == query.content != "")
+    return (id == query.id and not query.file) or (content == query.content != "")
 
 
 def _kept(query: Query, found: Best, rows: Sequence[dict[str, Value]], wanted: Wanted) -> list[Candidate]:
@@ -101,7 +99,7 @@ def _take_each(block: Block, places: Sequence[Places], columns: Sequence[str]) -
 
 
 def _both(where: str | None, condition: str) -> str:
-    return f"{where} AND {condition}" if where else condition
+    return f"({where}) AND {condition}" if where else condition
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ process leaves whole batches only, and any number of processes may write at once
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -218,17 +219,13 @@ class EmbeddingTable:
             raise unwritable(self.uri, error) from error
 
     def set_mark(self, mark: str) -> None:
-        """Keeps with the table which state of a catalog it is in line with; does nothing where there is no table.
+        """Keeps with the table which state of a catalog it is in line with, where there is one that may be written to.
 
-        Raises:
-            WembedError: if it can't be written.
+        Without it, the next one who asks compares the two again.
         """
-        if self._dataset is None or self.mark == mark:
-            return
-        try:
-            self._dataset.update_config({MARK: mark})
-        except _ERRORS as error:
-            raise unwritable(self.uri, error) from error
+        if self._dataset is not None and self.mark != mark:
+            with suppress(*_ERRORS):
+                self._dataset.update_config({MARK: mark})
 
     def _merge(self) -> Any:  # Lance has no types
         return self._dataset.merge_insert(list(KEY_COLUMNS)).conflict_retries(RETRIES).retry_timeout(PATIENCE)

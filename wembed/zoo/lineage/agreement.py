@@ -16,6 +16,7 @@ class Agreement:
         found: of those, the ones whose likely parent is that one, or the other one of a merge.
         kin: of the others, the ones whose next of kin is that one, where which came first can't be told.
         named: checkpoints with a likely parent.
+        judged: of those, the ones that the catalog says anything of: a parent, or a run.
         right: of those, the ones that are right; an earlier snapshot of one run and equal weights are right too.
     """
 
@@ -23,12 +24,13 @@ class Agreement:
     found: int
     kin: int
     named: int
+    judged: int
     right: int
 
     @property
     def precision(self) -> float | None:
-        """Share of the named that are right."""
-        return self.right / self.named if self.named else None
+        """Share of the judged that are right."""
+        return self.right / self.judged if self.judged else None
 
     @property
     def recall(self) -> float | None:
@@ -46,9 +48,10 @@ def agreement(descents: Sequence[Descent], rows: Sequence[CatalogRow]) -> Agreem
     by_id = {row.id: row for row in rows}
     known = [own for own in descents if by_id[own.row.id].parent in by_id]
     named = [own for own in descents if own.parent]
+    judged = [own for own in named if by_id[own.row.id].run or by_id[own.row.id].parent in by_id]
     found = sum(_is_parent(own.parent, by_id[own.row.id]) for own in known)
     kin = sum(own.parent is None and _is_parent(own.kin, by_id[own.row.id]) for own in known)
-    return Agreement(len(known), found, kin, len(named), sum(_is_right(own, by_id) for own in named))
+    return Agreement(len(known), found, kin, len(named), len(judged), sum(_is_right(own, by_id) for own in judged))
 
 
 def _is_right(own: Descent, by_id: dict[str, CatalogRow]) -> bool:
