@@ -54,9 +54,7 @@ def queries_of(session: Session, arguments: Sequence[str], spec: Path | None, wa
     failed = {failure.id for failure in result.failures}
     places = {one.argument: one for one in locate_all(rest, session.zoo).located} if rest else {}
     embedded = iter(result.done)
-    queries = [
-        known.get(name) or _query(next(embedded), places[name], wanted) for name in names if name not in failed
-    ]
+    queries = [known.get(name) or _query(next(embedded), places[name], wanted) for name in names if name not in failed]
     return Asked(queries, [failure.error for failure in result.failures])
 
 

@@ -27,9 +27,7 @@ class Strangers(NamedTuple):
         return f"{len(self.failures)} strangers are passed over, first {self.failures[0].message}"
 
 
-def open_strangers(
-    zoo: Zoo, rows: Iterable[CatalogRow], structure: str, kin: Collection[str], seed: int
-) -> Strangers:
+def open_strangers(zoo: Zoo, rows: Iterable[CatalogRow], structure: str, kin: Collection[str], seed: int) -> Strangers:
     """Opens what a pair is held against.
 
     Args:
