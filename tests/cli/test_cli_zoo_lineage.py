@@ -50,7 +50,7 @@ def test_layers_stand_beside_those_of_the_parent(run, family):
     result = run("zoo", "lineage", "--layers", "child", "--json")
     rows = json.loads(result.out)
     assert {row["layer"] for row in rows} == {"0", "2", "4"}
-    assert {(row["id"], row["parent"]) for row in rows} == {("child", "a")}
+    assert {(row["id"], row["beside"]) for row in rows} == {("child", "a")}
 
 
 def test_an_unknown_id_has_no_layers(run, family):
@@ -83,6 +83,21 @@ def test_a_file_that_cannot_be_written_is_an_error(run, family):
     result = run("zoo", "lineage", "-o", "nowhere/tree.dot")
     assert result.code == 1
     assert "error: cannot write nowhere/tree.dot: no such file or directory\n" in result.err
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".dot", '  "a" -> "b" [dir=none style=dashed];\n'),
+        (".graphml", '<data key="d0">kin</data>'),
+        (".json", '"kin": [\n    [\n      "a",\n      "b"\n    ]\n  ]'),
+    ],
+)
+def test_next_of_kin_are_joined_once(tmp_path, suffix, text):
+    one, other = CatalogRow("a", "a"), CatalogRow("b", "b")
+    path = tmp_path / f"tree{suffix}"
+    save_lineage([Descent(one, kin=other), Descent(other, kin=one)], path)
+    assert path.read_text(encoding="utf-8").count(text) == 1
 
 
 @pytest.mark.parametrize("suffix", [".dot", ".graphml", ".json"])

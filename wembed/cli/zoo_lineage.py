@@ -19,7 +19,7 @@ COLUMNS = (
     "id", "parent", "other_parent", "derivation", "probability", "similarity", "change", "p_value", "direction", "kin",
     "catalog_parent",
 )  # fmt: skip
-LAYER_COLUMNS = ("id", "parent", "layer", "kind", "similarity", "identical", "change")
+LAYER_COLUMNS = ("id", "beside", "layer", "kind", "similarity", "identical", "change")
 
 
 def lineage(
@@ -105,7 +105,7 @@ def _layer_rows(zoo: "Zoo", own: "Descent | None", seed: int) -> list[dict[str, 
         return []
     first, second = open_items(zoo, [parent, own.row])
     found = why(first, second, np.random.default_rng(seed))
-    return [{"id": own.row.id, "parent": parent.id} | vars(layer) for layer in found]
+    return [{"id": own.row.id, "beside": parent.id} | vars(layer) for layer in found]
 
 
 def _notes(descents: "Sequence[Descent]", agreed: "Agreement") -> "Iterator[str]":

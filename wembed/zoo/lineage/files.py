@@ -21,7 +21,7 @@ def check_suffix(path: Path) -> None:
 
 
 def save_lineage(descents: Sequence[Descent], path: Path) -> None:
-    """Writes all checkpoints, and an edge from each likely parent; of a merge from both.
+    """Writes all checkpoints, an edge from each likely parent (of a merge from both), and the pairs of next of kin.
 
     Raises:
         UsageError: if the file's suffix isn't known.
@@ -43,6 +43,12 @@ def _edges(descents: Sequence[Descent]) -> list[dict[str, object]]:
     ]
 
 
+def _pairs(descents: Sequence[Descent]) -> list[tuple[str, str]]:
+    """Next of kin of which it can't be told who came first, each pair once."""
+    found = (sorted((own.row.id, own.kin.id)) for own in descents if own.kin and not own.parent)
+    return list(dict.fromkeys((one, other) for one, other in found))
+
+
 def _facts(own: Descent) -> dict[str, object]:
     """What is known of a descent, without what isn't."""
     numbers = {name: getattr(own, name) for name in ("probability", "similarity", "change", "p_value")}
@@ -52,7 +58,7 @@ def _facts(own: Descent) -> dict[str, object]:
 
 def _json(descents: Sequence[Descent]) -> str:
     nodes = [{"id": own.row.id} | _labels(own) for own in descents]
-    return json.dumps({"nodes": nodes, "edges": _edges(descents)}, indent=2) + "\n"
+    return json.dumps({"nodes": nodes, "edges": _edges(descents), "kin": _pairs(descents)}, indent=2) + "\n"
 
 
 def _dot(descents: Sequence[Descent]) -> str:
@@ -61,6 +67,8 @@ def _dot(descents: Sequence[Descent]) -> str:
     for edge in _edges(descents):
         ends = f"{_quoted(edge['parent'])} -> {_quoted(edge['child'])}"
         lines.append(f"  {ends} [label={_quoted(edge['derivation'])}];")
+    for one, other in _pairs(descents):
+        lines.append(f"  {_quoted(one)} -> {_quoted(other)} [dir=none style=dashed];")
     return "\n".join([*lines, "}", ""])
 
 
@@ -72,7 +80,9 @@ def _graphml(descents: Sequence[Descent]) -> str:
         graph.add_node(_printable(own.row.id), **{name: _printable(text) for name, text in _labels(own).items()})
     for edge in _edges(descents):
         facts = {name: value for name, value in edge.items() if name not in ("parent", "child")}
-        graph.add_edge(_printable(edge["parent"]), _printable(edge["child"]), **facts)
+        graph.add_edge(_printable(edge["parent"]), _printable(edge["child"]), kind="parent", **facts)
+    for one, other in _pairs(descents):
+        graph.add_edge(_printable(one), _printable(other), kind="kin")
     return "\n".join([*networkx.generate_graphml(graph), ""])
 
 
