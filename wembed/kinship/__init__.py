@@ -1,6 +1,6 @@
 """Two networks in; what they are to each other, how sure that is, and which layers they share, out."""
 
-from wembed.kinship.compare import LEVEL, Comparison, compare, verify, why
+from wembed.kinship.compare import LEVEL, Comparison, compare, why
 from wembed.kinship.hashes import tensor_hashes
 from wembed.kinship.layers import LayerKinship
 from wembed.kinship.order import OrderTest, order_test
@@ -18,6 +18,5 @@ __all__ = [
     "order_test",
     "share",
     "tensor_hashes",
-    "verify",
     "why",
 ]

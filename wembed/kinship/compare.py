@@ -86,20 +86,6 @@ def why(first: Item, second: Item, generator: np.random.Generator) -> tuple[Laye
     return _layers(shared, order_test(shared, fixed_tensors(shared, ()), generator), generator)
 
 
-def verify(
-    query: Item, hits: Sequence[Item], strangers: Sequence[Item], generator: np.random.Generator
-) -> list[Comparison]:
-    """What a network is to each of those that it is alike.
-
-    Args:
-        query: the network.
-        hits: others, such as the nearest of a search.
-        strangers: see `compare`; no kin of any of them.
-        generator: draws reorderings.
-    """
-    return [compare(query, hit, strangers, generator) for hit in hits]
-
-
 def _layers(shared: Shared, tested: OrderTest | None, generator: np.random.Generator) -> tuple[LayerKinship, ...]:
     if shared.matchable is None:
         return layer_table(shared, shared.first, shared.second)
