@@ -97,6 +97,7 @@ class Book:
             remote=_with_hashes(candidate.checkpoint.remote, pending.files.values()),
             is_pulled=True,
             refused="",
+            hint="",
             refused_by="",
         )
         try:
