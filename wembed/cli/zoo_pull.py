@@ -124,8 +124,9 @@ def _pull(zoo: "Zoo", plan: "PullPlan", reach: "Reach", output: Output) -> None:
     done.sort(key=lambda pulled: place[pulled.candidate.id])
     output.rows([pulled_row(pulled, pulled.row) for pulled in done if pulled.row], COLUMNS)
     rows = [pulled.row for pulled in done if pulled.row]
-    kept = amount(pulled.candidate for pulled in done if pulled.row)
-    output.note(f"{kept} in {zoo.root}, {sum(pulled.status == 'pulled' for pulled in done)} of them new")
+    if rows:
+        kept = amount(pulled.candidate for pulled in done if pulled.row)
+        output.note(f"{kept} in {zoo.root}, {sum(pulled.status == 'pulled' for pulled in done)} of them new")
     errors = [failure.error for failure in plan.failures] + [pulled.error for pulled in done if pulled.error]
     report_failures(output, errors, len(rows))
     if rows:
