@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import re
 from contextlib import contextmanager
@@ -34,7 +35,8 @@ def manifest(tmp_path_factory) -> str:
 
 
 def options_for(manifest: str, folder: Path, seed: int = 0) -> ExperimentOptions:
-    return ExperimentOptions(folder, manifest, seed, num_epochs=2, device="cpu")
+    command = f"wembed experiment --experiment-name {folder.name}"
+    return ExperimentOptions(folder, manifest, seed, num_epochs=2, device="cpu", command=command)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def test_an_experiment_goes_through_every_stage_and_leaves_its_report(done):
         "results.json",
         "figures",
     }
-    assert len(list((result.folder / "figures").glob("*.png"))) == 8
+    assert len(list((result.folder / "figures").glob("*.png"))) >= 8
     assert result.left_out == {}
 
 
@@ -104,6 +106,30 @@ def test_a_second_call_trains_nothing_again_and_finds_the_same(done, manifest):
     assert (result.folder / "results.json").read_bytes() == before
     assert "92 checkpoints, 0 of them new" in log_of(result.folder)
     assert log_of(result.folder).count("there already") == 3
+
+
+def test_what_was_evaluated_is_not_evaluated_again_unless_it_was_touched(done, manifest):
+    result, _ = done
+    run_experiment(options_for(manifest, result.folder))
+    before, count = (result.folder / "results.json").read_bytes(), log_of(result.folder).count("evaluating: begun")
+    run_experiment(options_for(manifest, result.folder))
+    assert log_of(result.folder).count("evaluating: begun") == count
+    assert (result.folder / "results.json").read_bytes() == before
+    (result.folder / "results.json").write_bytes(before.replace(b"recall", b"Recall"))
+    run_experiment(options_for(manifest, result.folder))
+    assert log_of(result.folder).count("evaluating: begun") == count + 1
+    assert (result.folder / "results.json").read_bytes() == before
+
+
+def test_the_inputs_name_what_the_results_depend_on(done):
+    result, _ = done
+    inputs = json.loads((result.folder / "inputs.json").read_text())
+    assert inputs["zoo"] == zoo_hash(Zoo.open(result.folder / "zoo"))
+    assert set(inputs["datasets"]) == {"digits", "wine", "breast_cancer"}
+    assert set(inputs["encoders"]) == {"gnn", "mlp", "pca-mlp", "fingerprint", "stats"}
+    assert inputs["results"] == hashlib.sha256((result.folder / "results.json").read_bytes()).hexdigest()
+    assert inputs["versions"]["torch"].startswith("2.")
+    assert inputs["command"] == "wembed experiment --experiment-name tiny"
 
 
 @pytest.mark.slow
@@ -152,7 +178,7 @@ def test_an_interrupt_is_logged_and_the_folder_stays_claimed(manifest, tmp_path,
     def interrupted(zoo, options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wembed.experiment.build", interrupted)
+    monkeypatch.setattr("wembed.experiment.study.build", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(options_for(manifest, tmp_path))
     assert "building the zoo: stopped after" in log_of(tmp_path)

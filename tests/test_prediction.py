@@ -7,9 +7,10 @@ import pytest
 
 from wembed.encoder import Stats
 from wembed.errors import WembedError
+from wembed.metrics import kendall_tau
 from wembed.prediction import COVERAGE, Examples, fit_predictor, learned_part
-from wembed.prediction.heads import Standardised
 from wembed.prediction.intervals import conformal_quantile
+from wembed.prediction.space import Space, Standardised, squared_distances
 
 SNAPSHOTS = 3
 
@@ -45,6 +46,46 @@ def test_intervals_hold_the_truth_of_new_runs_as_often_as_they_say():
     assert COVERAGE - 0.02 < np.mean(shares) < COVERAGE + 0.07
 
 
+@pytest.mark.parametrize("level", [0.5, 0.8])
+def test_any_level_can_be_asked_for(level):
+    shares = []
+    for seed in range(12):
+        generator = np.random.default_rng(100 + seed)
+        sides = [made_up(generator, runs, name, 0.15) for runs, name in ((30, "a"), (40, "b"), (60, "c"))]
+        found = fit_predictor(*sides[:2], seed=seed).predict(sides[2].vectors, level=level)
+        shares.append(np.mean((found.low <= sides[2].targets) & (sides[2].targets <= found.high)))
+    # 20 calibration runs: the coverage of one fit spreads by sqrt(level (1 - level) / 22), a mean of 12 by a quarter.
+    spread = 3.0 * np.sqrt(level * (1.0 - level) / 22 / 12)
+    assert level - spread < np.mean(shares) < level + 1 / 21 + spread
+
+
+def test_intervals_are_wider_where_errors_are_larger():
+    generator = np.random.default_rng(5)
+    sides = []
+    for name in "abc":
+        vectors = generator.normal(size=(150, 4))
+        noise = generator.normal(size=150) * np.where(vectors[:, 0] > 0, 0.15, 0.01)
+        targets = np.clip(0.5 + 0.15 * np.tanh(2 * vectors[:, 0]) + noise, 0.0, 1.0)
+        sides.append(Examples(vectors, targets, np.array([f"{name}{number}" for number in range(150)])))
+    found = fit_predictor(*sides[:2]).predict(sides[2].vectors)
+    widths, is_noisy = found.high - found.low, sides[2].vectors[:, 0] > 0.5
+    assert np.median(widths[is_noisy]) > 2 * np.median(widths[sides[2].vectors[:, 0] < -0.5])
+
+
+def test_a_constant_target_is_predicted_as_it_is(sides):
+    same = [Examples(side.vectors, np.full(len(side.targets), 0.25), side.runs) for side in sides]
+    found = fit_predictor(*same[:2]).predict(same[2].vectors)
+    assert np.allclose(found.values, 0.25, atol=1e-6)
+    assert (found.high - found.low < 0.01).all()
+
+
+def test_principal_directions_keep_distances():
+    vectors = np.random.default_rng(2).normal(size=(30, 200))  # more features than examples
+    standardised, places = Standardised.of(vectors)(vectors), Space.of(vectors)(vectors)
+    assert places.shape == (30, 29)
+    assert np.allclose(squared_distances(places, places), squared_distances(standardised, standardised), atol=1e-6)
+
+
 def test_quantile_by_hand():
     scores, weights = np.arange(1.0, 10.0), np.full(9, 1 / 9)
     assert conformal_quantile(scores, weights, 9, 0.9) == 9.0  # nine of ten, the tenth being the new run
@@ -76,11 +117,14 @@ def test_what_is_far_from_all_training_examples_is_out_of_domain(sides):
 
 def test_shuffled_targets_leave_nothing_to_predict(sides):
     train, validation, test = sides
-    generator = np.random.default_rng(1)
-    shuffled = [Examples(e.vectors, generator.permutation(e.targets), e.runs) for e in (train, validation)]
-    found = fit_predictor(*shuffled).predict(test.vectors)
-    honest = fit_predictor(train, validation).predict(test.vectors)
-    assert abs(np.corrcoef(found.values, test.targets)[0, 1]) < 0.35 < np.corrcoef(honest.values, test.targets)[0, 1]
+    taus = []
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        shuffled = [Examples(e.vectors, generator.permutation(e.targets), e.runs) for e in (train, validation)]
+        taus.append(kendall_tau(test.targets, fit_predictor(*shuffled).predict(test.vectors).values) or 0.0)
+    assert abs(np.mean(taus)) < 3.0 * np.std(taus, ddof=1) / np.sqrt(6)
+    honest = fit_predictor(train, validation).predict(test.vectors).values
+    assert (kendall_tau(test.targets, honest) or 0.0) > 0.4
 
 
 def test_the_same_seed_gives_the_same_predictions(sides):

@@ -13,8 +13,8 @@ _HOME = {
     "load_encoder": "wembed.encoder",
     "load_module": "wembed.models",
     "open_checkpoint": "wembed.checkpoint",
+    "predict": "wembed.evaluate.predicting",
     "search": "wembed.neighbours",
-    "to_pyg": "wembed.graph.pyg",
 }
 
 __all__ = [
@@ -26,8 +26,8 @@ __all__ = [
     "load_encoder",
     "load_module",
     "open_checkpoint",
+    "predict",
     "search",
-    "to_pyg",
 ]
 
 

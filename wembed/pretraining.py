@@ -20,7 +20,7 @@ from wembed.catalog import CatalogRow, Zoo
 from wembed.encoder import Encoder, Fingerprint, load_encoder, training_of
 from wembed.encoder.pretrained import FOLDER
 from wembed.encoder.pretrained.packaged import CARD, HASH_LENGTH
-from wembed.evaluate.queries import disguised
+from wembed.evaluate.retrieval.queries import disguised
 from wembed.training import Epoch, TrainOptions, select_data
 from wembed.training.examples import examples_of
 from wembed.training.surrogates import draw_surrogates

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from trained_zoo import Kind, make_zoo
 
+from wembed.evaluate import Evaluation, MapPoint, Predicted
+from wembed.report.results_file import to_text
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
@@ -26,7 +29,27 @@ def test_evaluate_gives_the_rows_of_the_contract(run, zoo):
     rows = json.loads(result.out)
     assert {"task", "encoder", "metric", "value", "n", "split"} <= set(rows[0])
     assert {row["task"] for row in rows} >= {"retrieval-noised", "retrieval-snapshot", "prediction", "merging"}
-    assert {row["encoder"] for row in rows if row["task"] == "retrieval-noised"} == {"stats", "cosine"}
+    assert {row["encoder"] for row in rows if row["task"] == "retrieval-noised"} == {"stats", "cosine", "chance"}
+
+
+def test_rows_go_to_parquet_as_they_are(run, zoo):
+    import pyarrow.parquet
+
+    result = run("evaluate", "--encoder", "stats", "--task", "invariance", "-o", "rows.parquet", "--json")
+    table = pyarrow.parquet.read_table("rows.parquet")
+    assert table.to_pylist() == json.loads(result.out)
+
+
+def test_tasks_are_chosen_one_by_one(run, zoo):
+    rows = json.loads(
+        run("evaluate", "--encoder", "stats", "--task", "invariance", "--task", "robustness", "--json").out
+    )
+    assert {row["task"] for row in rows} == {"invariance", "robustness"}
+
+
+def test_seeds_are_told(run, zoo):
+    rows = json.loads(run("evaluate", "--encoder", "stats", "--task", "robustness", "--seeds", 2, "--json").out)
+    assert {row["seeds"] for row in rows if "noise" in row["metric"]} == {2}
 
 
 def test_encoders_are_given_one_by_one_the_main_one_first(run, zoo):
@@ -46,8 +69,11 @@ def test_two_runs_with_one_seed_write_the_same_file(run, zoo):
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
-        (["-o", "results.txt"], 2, "cannot write results.txt: expected a .json file"),
+        (["-o", "results.txt"], 2, "cannot write results.txt: known are .json, .parquet"),
         (["-o", "nowhere/results.json"], 3, "cannot write nowhere/results.json: there is no folder nowhere"),
+        (["--task", "search"], 2, "no task named 'search'"),
+        (["--compare", "a.json", "b.json"], 3, "no a.json in ."),
+        (["--compare", "a.json", "b.json", "-o", "c.json"], 2, "--compare and -o contradict each other"),
         (["--encoder", "gmn"], 3, "no encoder named gmn"),
         (["--zoo", "nowhere"], 3, "no zoo at nowhere"),
         (["--gpu", "--device", "cpu"], 2, "--gpu and --device cpu contradict each other"),
@@ -58,3 +84,23 @@ def test_a_wrong_call_is_refused_before_any_work(run, zoo, arguments, code, erro
     assert result.code == code
     assert error in result.err
     assert not result.out
+
+
+def test_a_file_that_holds_no_results_is_refused(run, folder):
+    Path("a.json").write_text("[]")
+    result = run("evaluate", "--compare", "a.json", "a.json")
+    assert result.code == 1
+    assert "a.json holds no results: expected an object of format 1 or 2" in result.err
+
+
+def test_two_evaluations_are_compared_on_the_same_draws(run, folder):
+    """One that predicts well and one that predicts the opposite."""
+    ids = [f"run-{number}" for number in range(20)]
+    points = [MapPoint(name, 0.0, 0.0, "mlp", "wine", 0.5, run=name, family=name) for name in ids]
+    for file, sign in (("good.json", 1), ("bad.json", -1)):
+        told = [Predicted(name, "wine", 0.02 * n, 0.5 + 0.02 * sign * n, 0.0, 1.0) for n, name in enumerate(ids)]
+        facts = {"main encoder": "gnn"}
+        Path(file).write_text(to_text(Evaluation([], predictions={"gnn": told}, map=points, facts=facts)))
+    rows = json.loads(run("evaluate", "--compare", "good.json", "bad.json", "--json").out)
+    found = {(row["encoder"], row["metric"]): row["value"] for row in rows}
+    assert found["gnn-gnn", "tau_difference"] == pytest.approx(2.0)

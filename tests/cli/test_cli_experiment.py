@@ -3,12 +3,10 @@ import signal
 from pathlib import Path
 
 import pytest
-import yaml
 
 from wembed.errors import WembedError
 from wembed.evaluate import Evaluation, Result
 from wembed.experiment import ExperimentResult
-from wembed.report import write_report
 
 HEADER = "task\tencoder\tmetric\tvalue\tn\tsplit\terror"
 ROWS = [
@@ -19,11 +17,11 @@ ROWS = [
     Result("prediction", "gnn", "tau", 0.8, 60, "test"),
 ]
 SLOW_BUILD = """
-import sys, time, wembed.experiment as experiment
+import sys, time, wembed.experiment.study as study
 def slow(zoo, options):
     print("slow", file=sys.stderr, flush=True)
     time.sleep(60)
-experiment.build = slow
+study.build = slow
 """
 
 
@@ -34,21 +32,54 @@ def asked(monkeypatch) -> list:
 
     def ran(options, show):
         calls.append(options)
-        return ExperimentResult(options.folder, Evaluation(ROWS), [options.folder / "results.md"], {"mlp": "no runs"})
+        files, zoo = [options.folder / "results.md"], options.folder / "zoo"
+        return ExperimentResult(options.folder, zoo, Evaluation(ROWS), files, {"mlp": "no runs"})
 
-    monkeypatch.setattr("wembed.experiment.run_experiment", ran)
+    monkeypatch.setattr("wembed.experiment.run.run_experiment", ran)
     return calls
 
 
-def test_small_and_full_have_their_own_folders_and_manifests(run, asked):
+def test_sizes_have_their_own_folders_and_manifests(run, asked):
     run("experiment", "--small")
     run("experiment")
     run("experiment", "--small", "--experiment-name", "mine", "-o", "elsewhere", "--seed", "3")
     assert [(str(call.folder), call.manifest, call.seed) for call in asked] == [
         ("results/small", "small", 0),
-        ("results/full", "digits", 0),
+        ("results/default", "digits", 0),
         ("elsewhere/mine", "small", 3),
     ]
+    assert [call.command for call in asked] == [
+        "wembed experiment --small --experiment-name small --seed 0",
+        "wembed experiment --experiment-name default --seed 0",
+        "wembed experiment --small --experiment-name mine --seed 3",
+    ]
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run, asked):
+    rows = json.loads(run("experiment", "--full", "--dry-run", "--json").out)
+    assert [(row["folder"], row["manifest"], row["seed"]) for row in rows] == [
+        (f"results/full/{manifest}/seed-{seed}", manifest, seed)
+        for manifest in ("mixed", "families")
+        for seed in range(3)
+    ]
+    assert rows[0]["encoders"].split(",")[:4] == ["gnn", "mlp", "pca-mlp", "pna"]
+    assert rows[0]["networks"] > 100
+    assert not asked
+    assert not Path("results").exists()
+
+
+def test_another_zoo_and_several_seeds_are_pooled_beside_them(run, asked):
+    assert run("experiment", "--manifest", "small", "--seeds", "2", "--experiment-name", "two").code == 0
+    assert [str(call.folder) for call in asked] == ["results/two/seed-0", "results/two/seed-1"]
+    rows = json.loads(Path("results/two/results.json").read_text())["results"]
+    assert {(row["seeds"], row["spread"]) for row in rows if row["value"] is not None} == {(2, 0.0)}
+
+
+def test_sizes_that_contradict_each_other_and_unknown_zoos_are_refused(run, asked):
+    both = run("experiment", "--small", "--full")
+    assert (both.code, both.err.splitlines()[0]) == (2, "error: --small and --full contradict each other")
+    assert run("experiment", "--manifest", "nowhere.yaml").code == 3
+    assert not asked
 
 
 def test_the_studys_spellings_are_taken_and_not_shown(run, asked):
@@ -73,7 +104,7 @@ def test_main_rows_are_shown_and_all_with_json(run, asked):
 def test_the_end_names_the_folder_what_is_missing_and_the_next_command(run, asked):
     err = run("experiment", "--small").err
     assert "warning: encoder mlp is left out: no runs\n" in err
-    assert "note: 1 files of the report are in results/small, read results/small/results.md first\n" in err
+    assert "note: 1 files of the report are in results/small, open results/small/results.md first\n" in err
     assert "next: wembed search CKPT --encoder gnn --zoo results/small/zoo\n" in err
 
 
@@ -110,40 +141,3 @@ def test_an_interrupt_ends_with_its_code_and_is_logged(spawn):
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
     assert "stopped after" in Path("results/small/log.txt").read_text()
-
-
-def test_report_draws_again_what_a_folder_holds(run):
-    write_report(Evaluation(ROWS), Path("one"))
-    result = run("report", "--from", "one", "-o", "two")
-    assert result.out.splitlines() == ["path", "two/results.md", "two/results.json", "two/figures/retrieval.png",
-                                       "two/figures/prediction-tau.png"]  # fmt: skip
-    assert Path("one/results.json").read_bytes() == Path("two/results.json").read_bytes()
-    assert "note: read two/results.md first\n" in result.err
-
-
-def test_report_without_a_zoo_or_results_is_not_found(run):
-    assert run("report", "-o", "two").code == 3
-    missing = run("report", "--from", "nowhere", "-o", "two")
-    assert (missing.code, Path("two").exists()) == (3, False)
-    assert "error: no results.json in nowhere\n" in missing.err
-
-
-def test_report_refuses_options_that_contradict_each_other(run):
-    write_report(Evaluation(ROWS), Path("one"))
-    result = run("report", "--from", "one", "--encoder", "gnn", "-o", "two")
-    assert result.code == 2
-    assert "--from and --encoder contradict each other" in result.err
-
-
-def test_report_of_a_built_zoo(run):
-    manifest = {
-        "name": "tiny",
-        "training": {"batch_size": 16, "snapshots": [10, 30]},
-        "groups": [{"dataset": "wine", "architecture": {"kind": "mlp", "hidden": [6]}, "runs": 24}],
-    }
-    Path("tiny.yaml").write_text(yaml.safe_dump(manifest))
-    assert run("zoo", "build", "tiny.yaml", "--seed", "0").code == 0
-    result = run("report", "-o", "out", "--encoder", "fingerprint", "-q")
-    assert result.code == 0, result.err
-    assert "out/results.md" in result.out.splitlines()
-    assert "fingerprint beside its baselines" in Path("out/results.md").read_text()

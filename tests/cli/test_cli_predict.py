@@ -1,6 +1,7 @@
 """`wembed predict` on a zoo of trained networks."""
 
 import dataclasses
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from trained_zoo import Kind, make_zoo
 
 from wembed.catalog import Zoo, assign_splits
+from wembed.evaluate.predicting import predict
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +105,98 @@ def test_of_another_structure_nothing_is_predicted(run, zoo, write):
     other, own = json.loads(result.out)
     assert [other[name] for name in ("value", "low", "high", "in_domain")] == [None, None, None, False]
     assert own["value"] is not None
-    assert "note: no accuracy for 1 of 2, unlike what the predictor was fitted on: other.safetensors\n" in result.err
+    assert "note: nothing for 1 of 2, unlike what the predictor was fitted on: other.safetensors\n" in result.err
     assert (
         run("predict", "other.safetensors", "--format", "csv")
         .out.splitlines()[1]
         .startswith("other.safetensors,accuracy,,,,false,")
     )
+
+
+def test_a_level_makes_intervals_narrower(run, zoo):
+    asked = ids_of(zoo, "test")
+    wide, narrow = (json.loads(run("predict", *asked, "--level", level, "--json").out) for level in (0.9, 0.3))
+    pairs = [(one, other) for one, other in zip(wide, narrow, strict=True) if one["in_domain"]]
+    assert pairs
+    assert all(one["high"] - one["low"] > other["high"] - other["low"] for one, other in pairs)
+
+
+@pytest.mark.parametrize("level", ["0", "1", "1.5", "nan"])
+def test_an_impossible_level_is_refused(run, zoo, level):
+    result = run("predict", zoo.rows()[0].id, "--level", level)
+    assert result.code == 2
+    assert "expected a number between 0 and 1, such as 0.9" in result.err
+
+
+def test_several_targets_are_a_row_each(run, zoo):
+    asked = ids_of(zoo, "test")[:2]
+    rows = json.loads(run("predict", *asked, "--target", "accuracy", "--target", "learning_rate", "--json").out)
+    assert [row["target"] for row in rows] == ["accuracy", "learning_rate"] * 2
+    assert [row["id"] for row in rows] == [asked[0], asked[0], asked[1], asked[1]]
+
+
+def test_all_targets_are_those_that_the_zoo_varies(run, zoo):
+    rows = json.loads(run("predict", zoo.rows()[0].id, "--target", "all", "--json").out)
+    assert [row["target"] for row in rows] == ["accuracy", "label_noise", "learning_rate"]
+
+
+def test_an_unknown_target_lists_those_that_there_are(run, zoo):
+    result = run("predict", zoo.rows()[0].id, "--target", "colour")
+    assert result.code == 2
+    assert "error: no target 'colour', known are accuracy, label_noise, learning_rate, all" in result.err
+
+
+def test_a_target_that_the_zoo_does_not_vary_is_refused(run, zoo):
+    result = run("predict", zoo.rows()[0].id, "--target", "dataset")
+    assert result.code == 3
+    assert "nothing to predict dataset from: in this zoo it is always 'wine'" in result.err
+
+
+def test_classes_have_a_probability_and_a_set(run, zoo):
+    half = [dataclasses.replace(row, dataset="red" if row.step == 6 else "white") for row in zoo.rows()]
+    zoo.append(half)
+    rows = json.loads(run("predict", *ids_of(zoo, "test"), "--target", "dataset", "--json").out)
+    told = [row for row in rows if row["in_domain"]]
+    assert {row["value"] for row in told} <= {"red", "white"}
+    assert all(row["value"] in row["set"] and 0.5 <= row["probability"] <= 1 for row in told)
+    assert all(row["low"] is None and row["high"] is None for row in rows)
+
+
+def test_a_second_call_fits_nothing_again(run, zoo, monkeypatch):
+    asked = ids_of(zoo, "test")[:3]
+    first = run("predict", *asked, "--json").out
+    monkeypatch.setattr("wembed.prediction.kept.fit_target", lambda *_: pytest.fail("fitted again"))
+    assert run("predict", *asked, "--json").out == first
+
+
+def test_explain_names_the_layers_that_move_the_prediction(run, zoo):
+    asked = ids_of(zoo, "train")[:4]
+    rows = json.loads(run("predict", *asked, "--explain", "--json").out)
+    told = [row for row in rows if row["in_domain"]]
+    assert told
+    for row in told:
+        assert {found["layer"] for found in row["layers"]} == {"0", "2"}
+        effects = [abs(found["effect"]) for found in row["layers"]]
+        assert effects == sorted(effects, reverse=True)
+
+
+def test_a_folder_is_all_of_its_checkpoints(run, zoo):
+    (zoo.root / "some").mkdir()
+    for name in ids_of(zoo, "test")[:3]:
+        shutil.copy(zoo.root / "checkpoints" / f"{name}.safetensors", zoo.root / "some")
+    assert len(run("predict", zoo.root / "some", "-q").out.splitlines()) == 3
+
+
+def test_paths_can_come_on_standard_input(run, zoo, monkeypatch):
+    asked = ids_of(zoo, "test")[:2]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(asked)))
+    assert run("predict", "-", "-q").out.split() == asked
+
+
+def test_python_tells_the_same(run, zoo):
+    asked = ids_of(zoo, "test")[:3]
+    rows = json.loads(run("predict", *asked, "--json").out)
+    found = predict(asked, zoo)
+    assert [(each.id, each.answer.value, each.split) for each in found] == [
+        (row["id"], row["value"], row["split"]) for row in rows
+    ]

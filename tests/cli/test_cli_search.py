@@ -145,6 +145,31 @@ def test_an_id_that_is_embedded_needs_neither_its_file_nor_the_catalog(run, embe
     assert set(ids(run("search", "a", "--exclude-self", "--json"))) == {"b", "c"}
 
 
+def test_a_file_is_searched_for_without_the_catalog(run, embedded, monkeypatch):
+    Path("elsewhere.safetensors").write_bytes(Path("models/a.safetensors").read_bytes())
+    monkeypatch.setattr(Zoo, "rows", lambda *_: pytest.fail("the catalog was read"))
+    monkeypatch.setattr("wembed.cli.session._TORN", 0)
+    asked = ("elsewhere.safetensors", "models/b.safetensors")
+    rows = found(run("search", *asked, "-k", "1", "--json"))
+    assert [(row["query"], row["id"]) for row in rows] == [("elsewhere.safetensors", "a"), ("b", "b")]
+    assert ids(run("search", asked[1], "--exclude-self", "-k", "1", "--json")) != ["b"]
+
+
+def test_a_file_of_the_zoo_that_has_changed_is_another_network(run, embedded):
+    Path("models/b.safetensors").write_bytes(Path("models/a.safetensors").read_bytes())
+    (row,) = found(run("search", "models/b.safetensors", "-k", "1", "--json"))
+    assert (row["id"], row["score"]) == ("a", 1.0)
+
+
+def test_a_file_that_cannot_be_read_is_told_once(run, embedded, write):
+    write("models/d.safetensors", 3)
+    assert run("zoo", "add", "models/d.safetensors").code == 0
+    Path("models/d.safetensors").unlink()
+    first, second = (run("search", "a", "--json") for _ in range(2))
+    assert first.err.startswith("warning: 1 checkpoints of the zoo are passed over, first ")
+    assert (second.err, second.out) == ("", first.out)
+
+
 def test_a_changed_catalog_is_noticed(run, embedded, write):
     write("models/d.safetensors", 3)
     assert run("zoo", "add", "models/d.safetensors").code == 0
@@ -253,6 +278,40 @@ def test_why_shows_which_layers_are_shared(run, family):
     (row,) = found(run("search", "a", "--why", "--where", "id = 'child'", "--json"))
     assert {layer["layer"]: layer["identical"] for layer in row["layers"]} == {"0": True, "2": False, "4": False}
     assert {*row["layers"][0]} == {"layer", "kind", "similarity", "identical", "change"}
+
+
+def test_why_counts_the_tensors_that_are_held_exactly(run, family, monkeypatch):
+    rows = {row["id"]: row for row in found(run("search", "a", "--why", "-k", "9", "--json"))}
+    assert rows["child"]["shared"] == ["0.weight", "0.bias"]
+    assert len(rows["permuted"]["shared"]) == 6
+    assert rows["b"]["shared"] == []
+    shown = run("search", "a", "--why", "--where", "id = 'child'", "--format", "table").out
+    assert " shared" in shown
+    assert "0.bias" not in shown
+
+
+@pytest.mark.parametrize("query", ["a", "copy.safetensors"])
+def test_a_tensor_finds_all_that_hold_it_exactly(run, family, query):
+    Path("copy.safetensors").write_bytes(Path("models/a.safetensors").read_bytes())
+    asked = ("search", query, "-k", "9", "--json")
+    assert ids(run(*asked, "--tensor", "0.weight")) == ["a", "permuted", "child"]
+    assert ids(run(*asked, "--tensor", "0.weight", "--tensor", "2.weight")) == ["a", "permuted"]
+    assert ids(run(*asked, "--tensor", "0.weight", "--where", "id != 'a'")) == ["permuted", "child"]
+
+
+def test_a_tensor_that_is_not_there_is_one_line_that_names_those_that_are(run, family):
+    result = run("search", "a", "--tensor", "weight")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines() == [
+        "error: a has no tensor 'weight' that tells networks apart",
+        "hint: known are '0.weight', '0.bias', '2.weight', '2.bias', '4.weight', '4.bias'",
+    ]
+
+
+def test_tensors_that_are_not_known_are_told(run, embedded, monkeypatch):
+    monkeypatch.setattr("wembed.store.table.EmbeddingTable.count", lambda table, where=None: 3)
+    result = run("search", "a", "--tensor", "0.weight", "--json")
+    assert result.err.startswith("warning: of 3 checkpoints, embedded by an earlier version, no tensors are known: ")
 
 
 def test_why_of_a_file_that_is_in_no_zoo(run, family, write):

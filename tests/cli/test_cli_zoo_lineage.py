@@ -8,7 +8,7 @@ from rich.console import Console
 
 from wembed.catalog import CatalogRow
 from wembed.checkpoint import open_checkpoint, write_safetensors
-from wembed.cli.lineage_tree import lineage_trees
+from wembed.cli.lineage_tree import lineage_pairs, lineage_trees
 from wembed.zoo.lineage import Descent, save_lineage
 
 GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
@@ -127,3 +127,14 @@ def test_a_tree_of_many_children_is_cut(capsys):
     (tree,) = lineage_trees([Descent(parent), *children])
     Console(width=100).print(tree)
     assert "... and 18 more" in capsys.readouterr().out
+
+
+def test_next_of_kin_are_shown_as_pairs_with_what_they_share():
+    one, other = CatalogRow("one", "1"), CatalogRow("other", "2")
+    descents = [
+        Descent(one, kin=other, change=0.05, identical=8, compared=16),
+        Descent(other, kin=one, change=0.05, identical=8, compared=16),
+        Descent(CatalogRow("alone", "3")),
+    ]
+    (pair,) = lineage_pairs(descents)
+    assert pair.plain == "one -- other  next of kin, 8 of 16 weights the same, change 0.05"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wembed.catalog import CatalogRow, Zoo
 from wembed.encoder import Item
 from wembed.evaluate.embeddings import embed_items
-from wembed.evaluate.queries import disguised
+from wembed.evaluate.retrieval.queries import disguised
 from wembed.symmetry import structure_signature
 from wembed.zoo import open_items, silent
 from wembed.zoo.builder import BuildManifest, BuildOptions, build
@@ -126,7 +126,7 @@ def vectors_of(name: str, zoo: KinZoo) -> tuple[Vectors, Vectors]:
 def embedded(name: str, items: Sequence[Item]) -> Vectors:
     """The unit vectors [N, D] of any networks."""
     structures = [structure_signature(checkpoint) for checkpoint, _ in items]
-    return embed_items(encoder_of(name), items, structures, silent).values
+    return embed_items({name: encoder_of(name)}, items, structures, silent)[name].values
 
 
 def make_kin_zoo(folder: Path, kinds: Sequence[str], runs: int, steps: int) -> KinZoo:

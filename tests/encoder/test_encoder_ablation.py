@@ -19,7 +19,7 @@ import wembed.encoder.sweeps as sweeps
 import wembed.training.steps as steps
 from wembed.catalog import CatalogRow, Split, Zoo, assign_splits
 from wembed.encoder.gnn import Gnn, group_alike
-from wembed.evaluate.queries import disguised
+from wembed.evaluate.retrieval.queries import disguised
 from wembed.graph import build_graph
 from wembed.metrics import kendall_tau, tau_max
 from wembed.training import Data, TrainOptions, train

@@ -15,10 +15,11 @@ import pytest
 
 from wembed.catalog import CatalogRow, Split, Zoo, assign_splits
 from wembed.encoder import Encoder
-from wembed.evaluate.accuracy import fit
 from wembed.evaluate.embeddings import Statistics, Vectors, embed_items
 from wembed.evaluate.material import Material
-from wembed.evaluate.paired import Difference, paired_difference
+from wembed.evaluate.prediction.fits import Fitting, fit
+from wembed.evaluate.prediction.paired import Difference, paired_difference
+from wembed.evaluate.prediction.targets import numeric_truths
 from wembed.metrics import kendall_tau, tau_max
 from wembed.prediction import learned_part
 from wembed.training import Data, TrainOptions, train
@@ -111,11 +112,12 @@ def ranked(zoo: Zoo, splits: dict[str, Split], encoders: dict[str, Encoder], see
     """What encoders, and the statistics, make of the test rows of a split."""
     rows = [row for row in zoo.rows() if row.id in splits]
     material = Material(rows, list(open_items(zoo, rows)), splits, [])
-    test, predicted = material.side("test"), {}
+    test, predicted, accuracy = material.side("test"), {}, numeric_truths(rows)[0]
     for name, encoder in {**encoders, STATISTICS: Statistics()}.items():
-        vectors = embed_items(encoder, material.items, [row.structure for row in rows], silent)
+        vectors = embed_items({name: encoder}, material.items, [row.structure for row in rows], silent)[name]
         read = Vectors(learned_part(encoder, vectors.values), vectors.known)
-        predicted[name] = fit(material, read, seed).of(test).values
+        how = Fitting((seed,), np.ones(len(rows), dtype=bool))
+        predicted[name] = fit(material, read, accuracy, how).values[0, test]
     return Ranking(material.accuracies[test], material.runs[test], predicted)
 
 

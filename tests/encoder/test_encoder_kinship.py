@@ -13,7 +13,7 @@ from kin_zoo import FINE_TUNED, KinZoo, embedded, every_kind, few_kinds, folder_
 from numpy.typing import NDArray
 
 from wembed.encoder import Item
-from wembed.evaluate.queries import disguised
+from wembed.evaluate.retrieval.queries import disguised
 from wembed.metrics import ranks
 from wembed.zoo.builder.lineage.change import relative_change
 

@@ -1,14 +1,19 @@
 """One small trained zoo, and one evaluation of it, for all tests of this folder."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from trained_zoo import make_zoo
 
 from wembed.catalog import Zoo
+from wembed.encoder import Fingerprint
 from wembed.evaluate import Evaluation, Result, evaluate, zoo_encoders
+from wembed.evaluate.embeddings import Statistics, Vectors
 from wembed.evaluate.material import Material, gather
+from wembed.evaluate.prediction.foretell import ForetellOptions, Foretold, foretell
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +30,17 @@ def material(zoo) -> Material:
 @pytest.fixture(scope="session")
 def evaluation(zoo) -> Evaluation:
     return evaluate(zoo, zoo_encoders(zoo))
+
+
+@pytest.fixture(scope="session")
+def foretold(material) -> Foretold:
+    """What the fingerprint and the baselines predict, from two fits each."""
+    everyone = np.ones(len(material.rows), dtype=bool)
+    encoders = {"fingerprint": Fingerprint(), "stats": Statistics()}
+    features = {
+        name: Vectors(encoder.embed(material.items).astype(np.float64), everyone) for name, encoder in encoders.items()
+    }
+    return foretell(material, features, material.rows[0].structure, 0, ForetellOptions(seeds=2))
 
 
 @pytest.fixture
@@ -48,11 +64,18 @@ def few(changed) -> Zoo:
 
 @pytest.fixture
 def value(evaluation):
-    """Gives one number."""
+    """Gives one number; of predictions, that on accuracy."""
+    return partial(_one, evaluation.results)
 
-    def find(task: str, encoder: str, metric: str, split: str = "test") -> Result:
-        named = (task, encoder, metric, split)
-        (result,) = [r for r in evaluation.results if (r.task, r.encoder, r.metric, r.split) == named]
-        return result
 
-    return find
+@pytest.fixture
+def foretold_value(foretold):
+    """The same, without a whole evaluation."""
+    return partial(_one, foretold.results)
+
+
+def _one(results: list[Result], task: str, encoder: str, metric: str, split: str = "test") -> Result:
+    named = (task, encoder, metric, split)
+    found = [row for row in results if (row.task, row.encoder, row.metric, row.split) == named]
+    (result,) = [row for row in found if row.target in ("", "accuracy")]
+    return result

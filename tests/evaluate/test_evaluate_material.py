@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wembed.evaluate.material import config_of, gather, run_of, strangers
-from wembed.evaluate.queries import NOISE, disguised, noised
+from wembed.evaluate.retrieval.queries import NOISE, disguised, noised
 from wembed.models import load_dataset, load_module, score
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wembed.evaluate.paired import paired_difference
+from wembed.evaluate.prediction.paired import paired_difference
 from wembed.metrics import kendall_tau, tau_max
 
 RUNS = np.repeat([f"r{number:02d}" for number in range(60)], 3)

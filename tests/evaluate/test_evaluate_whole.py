@@ -8,9 +8,9 @@ import pytest
 
 from wembed.encoder import Fingerprint, Stats, save_encoder
 from wembed.encoder.base import unit_rows
-from wembed.errors import NotFoundError, WembedError
-from wembed.evaluate import evaluate, zoo_encoders
-from wembed.evaluate.retrieval import snapshot_task
+from wembed.errors import NotFoundError, UsageError, WembedError
+from wembed.evaluate import EvaluateOptions, evaluate, zoo_encoders
+from wembed.evaluate.retrieval.copies import snapshot_task
 
 
 @pytest.fixture
@@ -33,13 +33,14 @@ def test_two_evaluations_with_one_seed_agree_to_the_last_bit(zoo, evaluation):
 
 
 def test_another_seed_asks_other_questions(material):
-    same, again, other = (snapshot_task(material, seed).items[0][0].read("0.weight") for seed in (0, 0, 1))
+    draws = (snapshot_task(material, seed).draws[0] for seed in (0, 0, 1))
+    same, again, other = (copies[0][0].read("0.weight") for copies in draws)
     assert np.array_equal(same, again)
     assert not np.array_equal(same, other)
 
 
-def test_the_map_shows_test_and_training_checkpoints(evaluation, material):
-    assert {material.splits[point.id] for point in evaluation.map} == {"test", "train"}
+def test_the_map_shows_checkpoints_of_all_sides(evaluation, material):
+    assert {material.splits[point.id] for point in evaluation.map} == {"train", "validation", "test", "zero-shot"}
     assert np.isfinite([[point.x, point.y] for point in evaluation.map]).all()
 
 
@@ -52,6 +53,37 @@ def test_progress_never_falls_back_and_ends(few):
     evaluate(few, zoo_encoders(few, ["stats"]), progress=lambda done, total: told.append(done / total))
     assert told == sorted(told)
     assert told[-1] == 1
+
+
+def test_several_seeds_give_means_and_spreads(few):
+    found = evaluate(few, zoo_encoders(few, ["stats"]), EvaluateOptions(seeds=2, map_points=0, tasks=("retrieval",)))
+    rows = {(row.task, row.metric): row for row in found.results if row.split == "test" and row.encoder == "stats"}
+    noised = rows["retrieval-noised", "mrr"]
+    assert noised.seeds == 2
+    assert noised.spread is not None
+    assert (rows["retrieval-snapshot", "mrr"].seeds, rows["retrieval-snapshot", "mrr"].spread) == (1, None)
+    assert found.facts["seeds"] == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ("retrieval", {"retrieval", "retrieval-noised", "retrieval-snapshot"}),
+        ("invariance", {"invariance"}),
+        ("robustness", {"robustness"}),
+        ("merging", {"merging"}),
+    ],
+)
+def test_a_task_alone_has_no_rows_of_others(few, task, told):
+    found = evaluate(few, zoo_encoders(few, ["stats"]), EvaluateOptions(map_points=0, tasks=(task,)))
+    assert {row.task for row in found.results} == told
+    assert found.map == []
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(UsageError, match="no task named 'search'") as caught:
+        EvaluateOptions(tasks=("search",))
+    assert caught.value.hint == "known are retrieval, prediction, merging, invariance, robustness"
 
 
 def test_encoders_of_the_zoo_come_first_and_the_main_one_before_them(trained):

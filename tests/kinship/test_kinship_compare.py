@@ -122,6 +122,35 @@ def test_without_strangers_a_shuffled_child_is_judged_by_similarity_and_that_is_
     assert found.notes == ("no 5 strangers to test against: judged by the similarity after matching alone",)
 
 
+def test_networks_that_are_too_large_are_compared_in_the_order_of_their_files_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("wembed.kinship.shared.LARGEST_MATCHED", 100)
+    first = chain(tmp_path)
+    found = compared(first.item, shuffled(moved(first, 0.1, tmp_path), tmp_path))
+    assert found.verdict == "unrelated"
+    said = (
+        "neurons of networks with more than 16 million parameters are not matched: compared in the order of the files"
+    )
+    assert found.notes == (said,)
+
+
+def test_a_shuffled_copy_is_the_same_though_it_is_too_large_to_be_matched(tmp_path, monkeypatch):
+    monkeypatch.setattr("wembed.kinship.shared.LARGEST_MATCHED", 100)
+    first = chain(tmp_path)
+    assert compared(first.item, shuffled(first, tmp_path)).verdict == "same"
+
+
+def test_strangers_that_are_too_large_to_be_matched_are_told(tmp_path, monkeypatch):
+    first = chain(tmp_path)
+    most = 4 * first.checkpoint.parameters
+    monkeypatch.setattr("wembed.kinship.verdict._MOST_MATCHED", most)
+    found = compared(first.item, shuffled(moved(first, 0.1, tmp_path), tmp_path), strangers(tmp_path, 6))
+    assert found.method == "similarity"
+    assert found.notes == (
+        f"6 strangers are not matched: {most / 1e6:g} million parameters of them are at most",
+        "judged by the similarity after matching alone",
+    )
+
+
 def test_layers_that_were_kept_are_told_from_those_that_were_not(tmp_path):
     first = chain(tmp_path)
     arrays = read_all(first.checkpoint)

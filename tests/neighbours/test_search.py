@@ -49,6 +49,22 @@ def test_ties_come_by_id_even_at_the_cut(table):
     assert ids(ask(table, k=2)) == ["a", "b"]
 
 
+def test_the_query_itself_comes_before_what_is_the_same_up_to_rounding(table):
+    fill(table, {"a": 0.0, "q": 1e-4})
+    own = Query("q", table.find(["q"])["q"], "q")
+    assert ids(ask(table, own)) == ["q", "a"]
+    copied = Query("elsewhere", own.vector, "q", file="elsewhere")
+    assert ids(ask(table, copied, k=1)) == ["q"]
+
+
+def test_a_tensor_is_looked_for_by_each_querys_own_hash(table):
+    for name, hashes in {"a": {"w": "1"}, "b": {"v": "1", "w": "2"}, "c": {"w": "2"}}.items():
+        table.upsert({Row(name, Key(name, "s"), {}, hashes): np.ones(2, np.float32)})
+    queries = [dataclasses.replace(QUERY, tensors={"x": hash}) for hash in "123"]
+    found = search(queries, table, Wanted(tensors=("x",), where="id != 'c'"))
+    assert [ids(each) for each in found] == [["a", "b"], ["b"], []]
+
+
 def test_rows_that_share_weights_are_all_found(table):
     vector = np.array([1.0, 0.0], np.float32)
     table.upsert({Row("b", Key("same", "s")): vector, Row("a", Key("same", "s")): vector})

@@ -8,19 +8,22 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from wembed.evaluate.results import Evaluation, MapPoint
-from wembed.report.figures import DRAWINGS, draw_all
-from wembed.report.style import encoder_colours
+from wembed.evaluate.results import Evaluation, MapPoint, RecallCurve, Result
+from wembed.report.figures import DRAWINGS, possible, save_svg, styled
+from wembed.report.figures.style import PAGE, encoder_looks, kinds
 
 NAMES = [drawing.name for drawing in DRAWINGS]
+DOTS = 100  # an inch: what tests draw, to be quick
 SLACK = 1.0  # pixels that two boxes may share: what a font's box has around its ink
 
 
 def few(evaluation: Evaluation) -> Evaluation:
-    """As little as there can be: one encoder, one point, one pair."""
-    rows = [row for row in evaluation.results if row.encoder in ("gnn", "aligned")]
+    """As little as there can be: one encoder, one pair, one family, one curve of each kind."""
+    rows = [row for row in evaluation.results if row.encoder in ("gnn", "aligned", "gnn/half width")]
     predictions = {"gnn": evaluation.predictions["gnn"][:1]}
-    return Evaluation(rows, predictions, predictions, evaluation.curves[:1], evaluation.map[:1])
+    parts = {"recall": evaluation.recall[:1] + evaluation.recall[3:4], "calibration": evaluation.calibration[:1]}
+    few_more = {"training": evaluation.training[:1]}
+    return Evaluation(rows, predictions, predictions, evaluation.curves[:1], evaluation.map[:2], **parts, **few_more)
 
 
 def many(evaluation: Evaluation) -> Evaluation:
@@ -29,18 +32,39 @@ def many(evaluation: Evaluation) -> Evaluation:
         MapPoint(f"m{place}", place, -place, f"mlp-silu-{place}x{place}x{place}", f"data set {place % 9}", 0.5)
         for place in range(20)
     ]
-    rows = [
-        dataclasses.replace(row, encoder=f"gnn-trained-by-me-{place}")
-        for place in range(4)
-        for row in evaluation.results
-        if row.encoder == "gnn"
-    ]
-    return dataclasses.replace(evaluation, results=[*evaluation.results, *rows], map=[*evaluation.map, *more])
+    new = [f"gnn-trained-by-me-{place}" for place in range(4)]
+
+    def again(found):
+        copies = [dataclasses.replace(one, encoder=name) for name in new for one in found if one.encoder == "gnn"]
+        return [*found, *copies]
+
+    lists = {name: again(getattr(evaluation, name)) for name in ("results", "recall", "calibration", "training")}
+    return dataclasses.replace(evaluation, map=[*evaluation.map, *more], **lists)
+
+
+def draw_all(evaluation: Evaluation) -> dict[str, Figure]:
+    with styled():
+        figures = {drawing.name: drawing.draw(evaluation) for drawing in possible(evaluation)}
+    for figure in figures.values():
+        figure.set_dpi(DOTS)
+    return figures
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """A figure that was drawn once, and the box of every text that is really drawn."""
+
+    figure: Figure
+    texts: list[tuple[str, Bbox]]
 
 
 @pytest.fixture(scope="module", params=[lambda given: given, few, many], ids=["whole", "few", "many"])
-def figures(request, evaluation) -> dict[str, Figure]:
-    return {one.drawing.name: one.figure for one in draw_all(request.param(evaluation))}
+def figures(request, evaluation) -> dict[str, Seen]:
+    return {name: seen(figure) for name, figure in draw_all(request.param(evaluation)).items()}
+
+
+def seen(figure: Figure) -> Seen:
+    return Seen(figure, [(text.get_text(), text.get_window_extent()) for text in shown_texts(figure)])
 
 
 def shown_texts(figure: Figure) -> list[Text]:
@@ -61,56 +85,81 @@ def overlap(one: Bbox, other: Bbox) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_text_is_cut(figures, name):
-    canvas = figures[name].bbox
-    for text in shown_texts(figures[name]):
-        box = text.get_window_extent()
+    canvas = figures[name].figure.bbox
+    for text, box in figures[name].texts:
         inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= canvas.x1 and box.y1 <= canvas.y1
-        assert inside, f"{text.get_text()!r} at {box} leaves the canvas {canvas}"
+        assert inside, f"{text!r} at {box} leaves the canvas {canvas}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_texts_overlap(figures, name):
-    boxes = [(text.get_text(), text.get_window_extent()) for text in shown_texts(figures[name])]
-    clashes = [(one[0], other[0]) for one, other in itertools.combinations(boxes, 2) if overlap(one[1], other[1])]
-    assert not clashes
+    pairs = itertools.combinations(figures[name].texts, 2)
+    assert not [(one[0], other[0]) for one, other in pairs if overlap(one[1], other[1])]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_legend_covers_the_data(figures, name):
-    FigureCanvasAgg(figures[name]).draw()
-    for legend in figures[name].findobj(Legend):
-        for axes in figures[name].axes:
-            assert not overlap(legend.get_window_extent(), axes.get_window_extent())
+    figure = figures[name].figure
+    for legend in figure.findobj(Legend):
+        assert not any(overlap(legend.get_window_extent(), axes.get_window_extent()) for axes in figure.axes)
 
 
-def test_boxes_that_overlap_are_seen_to(evaluation):
+def test_boxes_that_overlap_are_seen_to():
     figure = Figure()
     figure.text(0.5, 0.5, "one")
     figure.text(0.51, 0.5, "two")
-    one, two = (text.get_window_extent() for text in shown_texts(figure))
+    one, two = (box for _, box in seen(figure).texts)
     assert overlap(one, two)
 
 
-def test_every_figure_says_what_is_seen(figures):
-    for figure in figures.values():
-        assert all(axes.get_title() for axes in figure.axes[:1])
+def test_every_figure_says_what_is_seen_and_is_as_wide_as_a_page(figures):
+    for drawn in figures.values():
+        assert drawn.figure.axes[0].get_title()
+        assert drawn.figure.get_figwidth() == PAGE
+        assert drawn.figure.get_figheight() <= 9.5  # inches of a page
 
 
-def test_an_encoder_has_one_colour_whoever_stands_beside_it():
-    alone, beside = encoder_colours(["gnn", "mine"]), encoder_colours(["stats", "mine", "gnn", "gnn (shuffled labels)"])
+def test_an_encoder_has_one_look_whoever_stands_beside_it():
+    alone, beside = encoder_looks(["gnn", "mine"]), encoder_looks(["stats", "mine", "gnn", "gnn (shuffled labels)"])
     assert alone["gnn"] == beside["gnn"]
     assert alone["mine"] == beside["mine"]
-    assert len(set(beside.values())) == 4
+    assert len({look.colour for look in beside.values()}) == 4
+
+
+def test_twelve_encoders_are_told_apart_without_colours():
+    looks = encoder_looks(["gnn", "fingerprint", "stats", "mlp", *(f"gnn/{number}" for number in range(8))]).values()
+    assert len({(look.marker, look.dashes) for look in looks}) == 12
+
+
+def test_twenty_four_architectures_are_told_apart_without_colours():
+    looks = kinds([f"mlp-{number}" for number in range(24)]).values()
+    assert len({(look.marker, look.face == "white", look.edge == "black") for look in looks}) == 24
 
 
 def test_what_was_not_measured_is_not_drawn(evaluation):
-    assert draw_all(Evaluation([])) == []
-    some = dataclasses.replace(evaluation, curves=[], map=[], zero_shot={})
-    names = [one.drawing.name for one in draw_all(some)]
-    assert names == ["retrieval", "predicted-true", "prediction-tau", "midpoints"]
+    assert draw_all(Evaluation([])) == {}
+    rows = [
+        row for row in evaluation.results if row.task in ("retrieval-snapshot", "merging") and "/" not in row.encoder
+    ]
+    names = list(draw_all(Evaluation(rows, predictions=evaluation.predictions)))
+    assert names == ["retrieval", "recall-curves", "recall-curves-one-shape", "predicted-true", "midpoints"]
 
 
 def test_what_does_not_apply_is_marked(evaluation):
-    (drawn,) = [one for one in draw_all(evaluation) if one.drawing.name == "retrieval"]
-    marks = [text for text in drawn.figure.findobj(Text) if text.get_text() == "n/a"]
-    assert len(marks) == 2 * 3 * 4  # protocols, encoders of one shape, metrics
+    rows = [row for row in evaluation.results if row.task.startswith("retrieval-") and row.split == "test"]
+    known = [row for row in rows if row.encoder in ("gnn", "fingerprint")]
+    figure = draw_all(Evaluation([row for row in known if row.task != "retrieval-lineage" or row.encoder == "gnn"]))
+    marks = [text for text in figure["retrieval"].findobj(Text) if text.get_text() == "n/a"]
+    assert len(marks) == 1  # the fingerprint, on lineage
+
+
+@pytest.mark.parametrize("name", ["net$\\frac$", "net\x1b[31m\x00", "网络", "a" * 300, ""])
+def test_names_that_are_hard_to_draw_are_drawn(name, tmp_path):
+    points = [MapPoint(f"n{place}", float(place), place % 3, name, name, 0.5, family=name) for place in range(6)]
+    curves = [RecallCurve("retrieval-noised", name, "test", (1, 5), (0.5, 0.6))]
+    rows = [Result("prediction", name, "tau/tau_max", 0.5, 6, "test")]
+    evaluation = Evaluation(rows, map=points, recall=curves, facts={"main encoder": name})
+    with styled():
+        for drawing in possible(evaluation):
+            save_svg(drawing.draw(evaluation), tmp_path / f"{drawing.name}.svg")
+    assert (tmp_path / "map-architecture.svg").stat().st_size > 1000

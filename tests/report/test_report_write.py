@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import math
 import struct
@@ -6,13 +5,15 @@ import struct
 import pytest
 
 from wembed.errors import NotFoundError, WembedError
-from wembed.evaluate.results import Curve, Evaluation, Result
-from wembed.report import read_results, write_report
+from wembed.evaluate.results import Curve, Evaluation, Layer, MapPoint, Predicted, Result, TrainingCurve
+from wembed.report import make_folder, read_results, write_report
 from wembed.report.figures import DRAWINGS
+from wembed.report.headline import headlines
 from wembed.report.markdown import STRANGERS, to_markdown
 from wembed.report.reading import sentences, share_error
 from wembed.report.results_file import to_text
-from wembed.report.tables import result_table
+from wembed.report.tables import headline_table, metric_table, result_table
+from wembed.report.tasks import SECTIONS
 
 
 def png_size(path) -> tuple[int, int]:
@@ -28,19 +29,30 @@ def written(evaluation, tmp_path_factory):
     return folder
 
 
-def test_a_report_has_every_figure_in_a_size_that_can_be_read(written):
+def test_a_report_has_every_figure_as_wide_as_a_page(written):
     for drawing in DRAWINGS:
         width, height = png_size(written / "figures" / f"{drawing.name}.png")
-        assert 700 <= width <= 2600
-        assert 500 <= height <= 1800
+        assert width == 2100  # 7 inches
+        assert 450 <= height <= 2850
+        assert (written / "figures" / f"{drawing.name}.svg").read_text().startswith("<?xml")
 
 
-def test_a_report_names_its_files_and_leaves_nothing_else(evaluation, tmp_path):
+def test_a_report_names_its_files_and_leaves_nothing_else(tmp_path):
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "old.png").write_bytes(b"")
-    paths = write_report(dataclasses.replace(evaluation, map=[]), tmp_path)
-    assert sorted(paths) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
-    assert len(paths) == 2 + len(DRAWINGS) - 2
+    (tmp_path / "figures" / "map-family.png").write_bytes(b"")
+    (tmp_path / "figures" / "mine.png").write_bytes(b"")
+    paths = write_report(Evaluation([recall("gnn", 0.5)]), tmp_path)
+    names = [str(path.relative_to(tmp_path)) for path in paths]
+    assert names == ["results.md", "results.json", "report.html", "figures/retrieval.png", "figures/retrieval.svg"]
+    left = {path for path in tmp_path.rglob("*") if path.is_file()} - set(paths)
+    assert left == {tmp_path / "figures" / "mine.png"}  # what no report wrote is not a report's to delete
+
+
+def test_a_report_has_the_same_bytes_however_often_it_is_written(evaluation, tmp_path):
+    some = Evaluation([recall("gnn", 0.5)], recall=evaluation.recall[:2], map=evaluation.map[:40])
+    one, two = (write_report(some, tmp_path / name, "made up") for name in ("one", "two"))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    assert {path.suffix for path in one} == {".md", ".json", ".html", ".png", ".svg"}
 
 
 def test_every_figure_stands_in_the_text_with_its_caption(written):
@@ -53,26 +65,48 @@ def test_results_survive_the_round_trip(evaluation, written):
     read = read_results(written)
     assert to_text(read) == to_text(evaluation)
     assert [row.encoder for row in read.results] == [row.encoder for row in evaluation.results]
-    assert read.curves[0].t == pytest.approx(evaluation.curves[0].t)
+    assert read.map[0].layers == evaluation.map[0].layers
+    assert read.map[0].neighbours == evaluation.map[0].neighbours
+    assert read.recall[0].values == pytest.approx(evaluation.recall[0].values, abs=1e-6)
+    assert read.calibration[0].levels == evaluation.calibration[0].levels
+    assert read.training[0].metric == evaluation.training[0].metric
     assert read.facts == evaluation.facts
+
+
+def test_a_file_of_the_first_format_is_read(tmp_path):
+    row = {"task": "prediction", "encoder": "gnn", "metric": "tau", "value": 0.5, "n": 3, "split": "test"}
+    point = {"id": "a", "x": 1.0, "y": 2.0, "architecture": "mlp", "dataset": "digits", "accuracy": 0.5}
+    (tmp_path / "results.json").write_text(json.dumps({"format": 1, "results": [row], "map": [point]}))
+    read = read_results(tmp_path)
+    assert (read.results[0].value, read.results[0].low, read.map[0].family) == (0.5, None, "")
+
+
+def test_every_row_is_a_line_of_the_file(written, evaluation):
+    lines = (written / "results.json").read_text().splitlines()
+    assert len([line for line in lines if '"metric"' in line and '"n"' in line]) == len(evaluation.results)
 
 
 def test_what_is_not_finite_becomes_null_and_reads_as_none_or_nan(tmp_path):
     curve = Curve("a", "b", "digits", (0.0, 1.0), {"naive": (0.5, 0.6)}, {"naive": (0.1, math.inf)})
+    point = MapPoint("a", 0.0, 1.0, "mlp", "digits", math.nan, layers=(Layer("0.weight", (2, 2), math.inf, 1.0),))
+    training = TrainingCurve("gnn", (1, 2), (0.5, math.nan), (0.6, math.nan), "loss", 1)
+    told = {"gnn": [Predicted("a", "digits", 0.5, 0.4, -math.inf, math.inf)]}
     rows = [Result("prediction", "gnn", "r2", math.nan, 3, "test")]
-    (tmp_path / "results.json").write_text(to_text(Evaluation(rows, curves=[curve])))
+    whole = Evaluation(rows, told, curves=[curve], map=[point], training=[training])
+    (tmp_path / "results.json").write_text(to_text(whole))
     json.loads((tmp_path / "results.json").read_text(), parse_constant=lambda name: pytest.fail(f"found {name}"))
     read = read_results(tmp_path)
-    assert read.results[0].value is None
-    assert math.isnan(read.curves[0].loss["naive"][1])
+    assert (read.results[0].value, read.map[0].accuracy) == (None, None)
+    series = read.curves[0].loss["naive"][1], read.training[0].loss[1], read.predictions["gnn"][0].low
+    assert all(map(math.isnan, (*series, read.map[0].layers[0].mean)))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "holds no results"),
-        ("[]", "expected an object of format 1"),
-        ('{"format": 9}', "expected an object of format 1"),
+        ("[]", "expected an object of format 1 or 2"),
+        ('{"format": 9}', "expected an object of format 1 or 2"),
         ('{"format": 1}', "results: field required"),
         ('{"format": 1, "results": [{"task": "x"}]}', "results.0.encoder: field required"),
         ('{"format": 1, "results": [], "curves": [{}]}', "holds no results"),
@@ -90,10 +124,80 @@ def test_a_folder_without_results_is_said(tmp_path):
     assert "wembed experiment" in caught.value.hint
 
 
-def test_a_folder_that_cannot_be_written_is_said(evaluation, tmp_path):
+def test_a_file_in_the_place_of_a_folder_has_no_results(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(NotFoundError, match=r"no results\.json in"):
+        read_results(tmp_path / "taken")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(WembedError, match=r"cannot write the report to .*: (not a directory|file exists)") as caught:
+        write_report(Evaluation([]), tmp_path / "taken")
+    assert caught.value.hint == "choose another folder with -o"
+
+
+def test_a_folder_is_tried_before_there_is_anything_to_write(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(WembedError, match="cannot write the report to"):
-        write_report(evaluation, tmp_path / "taken")
+        make_folder(tmp_path / "taken")
+    make_folder(tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["figures"]
+
+
+def test_an_interval_stands_beside_its_number_in_place_of_the_error():
+    rows = [Result("prediction", "gnn", "tau", 0.7, 30, "test", 0.05, low=0.61, high=0.78)]
+    assert result_table(rows, ("tau",))[2:] == ["| gnn | **0.700** [0.610, 0.780] | 30 |"]
+
+
+def test_a_name_that_would_end_a_cell_or_a_line_does_not():
+    rows = [Result("prediction", "a|b\nc", "tau", 0.7, 30, "test")]
+    assert result_table(rows, ("tau",))[2] == "| a\\|b c | **0.700** | 30 |"
+
+
+def test_many_measures_of_few_encoders_are_lines_and_not_columns():
+    rows = [Result("prediction", "gnn", f"recall@1 step {step}", 0.5, 30, "test") for step in (1, 2)]
+    assert metric_table(rows, ["recall@1 step 1", "recall@1 step 2"])[2] == "| recall@1 step 1 ↑ | **0.500** | 30 |"
+
+
+def test_the_headline_has_every_encoder_and_baseline_with_intervals():
+    rows = [
+        Result("prediction", name, "tau/tau_max", value, 30, "test", low=value - 0.1, high=value + 0.1)
+        for name, value in (("stats", 0.5), ("gnn", 0.7))
+    ]
+    evaluation = Evaluation([recall("gnn", 0.9), recall("cosine", 0.5), *rows])
+    (headline,) = headlines(evaluation)
+    assert headline_table(evaluation, headline) == [
+        "| encoder | tau / tau max: accuracy, held-out runs | Recall@1: snapshot |",
+        "| --- | ---: | ---: |",
+        "| gnn | **0.700** [0.600, 0.800] | **0.900** |",
+        "| cosine | n/a | 0.500 |",
+        "| stats | 0.500 [0.400, 0.600] | n/a |",
+    ]
+
+
+def test_those_that_know_one_shape_only_have_a_headline_of_that_shape(written):
+    text = (written / "results.md").read_text()
+    assert "On all architectures:" in text
+    assert "On only digits-mlp-relu-32x32+digits-mlp-tanh-32x32+digits-mlp-leaky_relu-32x32:" in text
+
+
+def test_how_far_seeds_are_apart_is_said(written):
+    said = "Means over 3 seeds; the largest standard deviation over them is 0.010 (gnn, recall@1, `test`)."
+    assert said in (written / "results.md").read_text()
+
+
+def test_every_section_has_its_numbers(written):
+    text = (written / "results.md").read_text()
+    for heading in ("Headline", "Reading", *SECTIONS.values(), "Limits"):
+        assert (f"## {heading}\n" in text) == (heading != "Further tasks")
+    assert "| architecture:mlp-relu-32x32 |" not in text  # a part is named by itself
+    assert "### dataset" in text
+
+
+def test_a_task_that_the_report_does_not_know_is_in_it():
+    text = to_markdown(Evaluation([Result("taste", "gnn", "sweetness", 0.5, 3, "test")]), [], "x")
+    assert "## Further tasks\n\n### taste\n" in text
 
 
 def test_the_best_is_bold_and_what_does_not_apply_is_marked():

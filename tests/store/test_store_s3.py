@@ -60,9 +60,9 @@ def test_a_table_is_brought_in_line_and_keeps_its_mark(uri):
     table = EmbeddingTable(uri, "e", 8)
     table.upsert(rows(3))
     table.synchronise(table.held(), [*table.held()[:1], Row("other", Key("c1", "s"))])
-    table.set_mark("state")
+    table.set_notes({"mark": "state"})
     again = EmbeddingTable(uri, "e", 8)
-    assert (ids(again), again.mark) == (["m0", "other"], "state")
+    assert (ids(again), again.note("mark")) == (["m0", "other"], "state")
 
 
 def test_an_index_is_made_used_and_brought_up_to_date(uri, monkeypatch):

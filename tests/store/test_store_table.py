@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -232,15 +233,35 @@ def test_what_others_add_while_a_catalog_is_read_stays(table):
     assert ids(reopened(table)) == ["id-content0-spec", "id-content2-spec"]
 
 
-def test_a_mark_is_kept_with_the_table(table):
-    table.set_mark("early")
-    assert table.mark is None
+def test_notes_are_kept_with_the_table(table):
+    table.set_notes({"mark": "early"})
+    assert table.note("mark") is None
     table.upsert(vectors(*KEYS))
-    assert table.mark is None
-    table.set_mark("one")
-    table.set_mark("two")
+    assert table.note("mark") is None
+    table.set_notes({"mark": "one", "other": "kept"})
+    table.set_notes({"mark": "two"})
     table.upsert(vectors(KEYS[0]))
-    assert (table.mark, reopened(table).mark) == ("two", "two")
+    assert [each.note(name) for each in (table, reopened(table)) for name in ("mark", "other")] == ["two", "kept"] * 2
+
+
+def with_hashes(row: Row) -> Row:
+    return replace(row, tensors={"0.weight": f"hash of {row.key.content}", "0.bias": "shared"})
+
+
+def test_hashes_of_tensors_are_kept_and_stay_where_columns_change(table):
+    rows = {with_hashes(row): vector for row, vector in vectors(*KEYS[:3]).items()}
+    table.upsert(rows)
+    renamed = replace(next(iter(rows)), id="renamed", tensors=None)
+    table.synchronise(table.held(), [renamed, Row("id-content1-spec", KEYS[1], {"dataset": "digits"})])
+    expected = {f"content{number}": {"0.weight": f"hash of content{number}", "0.bias": "shared"} for number in (0, 1)}
+    assert reopened(table).tensors([key.content for key in KEYS]) == expected
+    assert ids(table, "array_has(hashes, 'shared')") == ["id-content1-spec", "renamed"]
+
+
+def test_rows_whose_tensors_are_not_known_have_none(table):
+    table.upsert(vectors(*KEYS))
+    assert table.tensors(["content0"]) == {}
+    assert table.count("hashes IS NULL") == len(KEYS)
 
 
 def test_an_id_that_is_no_text_is_spelt(table):

@@ -1,6 +1,7 @@
 """A table that follows its catalog: ids, columns, copies, what has left, and the mark that nothing is to do."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from wembed.catalog import Zoo
 from wembed.errors import WembedError
 from wembed.store import EmbeddingTable
-from wembed.zoo import add, embed_zoo, open_table
+from wembed.zoo import add, embed_given, embed_zoo, locate_all, open_table
 from wembed.zoo.embed import is_current, with_vectors
 
 
@@ -97,13 +98,31 @@ def test_a_table_that_is_not_there_is_not_current(zoo, encoder):
     assert not is_current(zoo, table(zoo, encoder))
 
 
-def test_a_table_that_lacks_a_checkpoint_is_not_current(filled, encoder, write, tmp_path):
+def test_a_file_that_is_gone_is_tried_again_once_it_is_back(filled, encoder, write, tmp_path):
     path = write(tmp_path / "d.safetensors", 9)
     add(filled, [path])
+    assert not is_current(filled, table(filled, encoder))
     path.unlink()
-    assert not is_current(filled, caught_up(filled, encoder))
-    write(path, 9)
     assert is_current(filled, caught_up(filled, encoder))
+    write(path, 9)
+    assert not is_current(filled, table(filled, encoder))
+    assert is_current(filled, caught_up(filled, encoder))
+    assert ids(table(filled, encoder)) == ["a", "b", "c", "d"]
+
+
+def test_a_broken_file_is_tried_again_once_it_has_changed(filled, encoder, write, tmp_path):
+    path = write(tmp_path / "d.safetensors", 9)
+    add(filled, [path])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert is_current(filled, caught_up(filled, encoder))
+    path.write_bytes(whole)
+    assert not is_current(filled, table(filled, encoder))
+
+
+def test_the_table_of_a_copied_zoo_is_current(filled, encoder, tmp_path):
+    copy = Zoo.open(shutil.copytree(filled.root, tmp_path / "copy", copy_function=shutil.copyfile))
+    assert is_current(copy, table(copy, encoder))
 
 
 def test_embedding_again_changes_nothing(filled, encoder):
@@ -118,15 +137,39 @@ def test_vectors_are_read_for_what_was_there_already(filled, encoder):
     assert [entry.vector[0] for entry in found.done] == [entry.params for entry in found.done]
 
 
-def test_another_zoos_table_is_not_emptied(filled, encoder, write, tmp_path):
+def test_a_table_that_does_not_say_whose_it_is_is_not_emptied(filled, encoder, write, tmp_path, monkeypatch):
     store = str(tmp_path / "shared")
     embed_zoo(filled, encoder, open_table(filled, encoder, store))
+    monkeypatch.setattr(EmbeddingTable, "note", lambda *_: None)  # of an earlier version, or killed before it was told
     other = Zoo.create(tmp_path / "other")
     add(other, [write(tmp_path / "z.safetensors", 77)])
     with pytest.raises(WembedError, match="holds embeddings of 3 checkpoints, none of them in the zoo ") as caught:
         embed_zoo(other, encoder, open_table(other, encoder, store))
     assert caught.value.hint == "give each zoo a --store of its own, or delete the table"
     assert ids(open_table(filled, encoder, store)) == ["a", "b", "c"]
+
+
+def test_zoos_of_the_same_ids_do_not_share_a_table(filled, encoder, write, tmp_path):
+    store = str(tmp_path / "shared")
+    embed_zoo(filled, encoder, open_table(filled, encoder, store))
+    other = Zoo.create(tmp_path / "other")
+    add(other, [write(tmp_path / "one" / "a.safetensors", 77), write(tmp_path / "one" / "b.safetensors", 1)])
+    said = f"holds embeddings of the zoo {filled.root}, not of {other.root}$"
+    with pytest.raises(WembedError, match=said):
+        embed_zoo(other, encoder, open_table(other, encoder, store))
+    located = locate_all(["a"], other).located
+    with pytest.raises(WembedError, match=said):
+        embed_given(located, other, encoder, open_table(other, encoder, store))
+    assert ids(open_table(filled, encoder, store)) == ["a", "b", "c"]
+
+
+def test_a_moved_zoo_keeps_its_table(filled, encoder, write, tmp_path):
+    store = str(tmp_path / "shared")
+    embed_zoo(filled, encoder, open_table(filled, encoder, store))
+    moved = Zoo.open(filled.root.rename(tmp_path / "moved"))
+    add(moved, [write(tmp_path / "d.safetensors", 9)])
+    embed_zoo(moved, encoder, open_table(moved, encoder, store))
+    assert ids(open_table(moved, encoder, store)) == ["a", "b", "c", "d"]
 
 
 def test_a_zoo_whose_checkpoints_are_all_others_now_empties_its_own_table(filled, encoder, write, tmp_path):

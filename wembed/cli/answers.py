@@ -6,11 +6,13 @@ from pathlib import Path
 
 from wembed.cli.output import Output
 from wembed.cli.session import Session
-from wembed.neighbours import Found, Gather, percentiles_of, probe, probes_of, scan
+from wembed.neighbours import Found, Gather, Query, percentiles_of, probe, probes_of, scan
+from wembed.store import Listed
 
 Row = dict[str, object]
 
 FIELDS = ("path", "architecture", "dataset", "accuracy")  # of the table, in every row
+TENSOR_FIELDS = ("hashes",)  # where tensors are compared
 LAYER_COLUMNS = ("rank", "id", "layer", "kind", "similarity", "identical", "change")
 
 
@@ -53,6 +55,7 @@ def rows_of(session: Session, answers: Iterable[Found]) -> Iterator[Row]:
                 "path": zoo.root / str(near.columns["path"]),
                 "encoder": session.name,
                 "percentile": percentiles.of(near.score) if percentiles else None,
+                "shared": _shared(found.query, near.columns.get("hashes")),
             }
 
 
@@ -78,6 +81,11 @@ def with_evidence(
     return add_evidence(evidence, [name for name in columns if name == "layers"], rows)
 
 
+def _shared(query: Query, hashes: Listed) -> list[str] | None:
+    """The query's tensors that a hit holds exactly; None where that isn't known."""
+    return [name for name, hash in query.tensors.items() if hash in hashes] if isinstance(hashes, list) else None
+
+
 def write_rows(output: Output, rows: Iterator[Row], columns: Sequence[str]) -> Row | None:
     """Writes rows as they come and gives the first of them; people get the layers of all of them in a second table."""
     first = next(rows, None)  # a filter that isn't understood must not follow a header
@@ -87,7 +95,8 @@ def write_rows(output: Output, rows: Iterator[Row], columns: Sequence[str]) -> R
         output.rows(whole, columns)
         return first
     kept = list(whole)
-    output.rows(kept, [column for column in columns if column != "layers"])
+    counted = [row | {"shared": len(shared) if isinstance(shared := row["shared"], list) else None} for row in kept]
+    output.rows(counted, [column for column in columns if column != "layers"])
     by_query = ["query"] if "query" in columns else []
     output.rows([row | layer for row in kept for layer in _layers(row)], [*by_query, *LAYER_COLUMNS])
     return first

@@ -16,12 +16,14 @@ _MOST = 12  # children of one parent that are shown
 
 
 def print_lineage(descents: "Sequence[Descent]") -> None:
-    """Prints the tree of every family of two or more."""
+    """Prints the tree of every family of two or more, then the pairs of next of kin."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
     for tree in lineage_trees(descents):
         console.print(tree)
+    for pair in lineage_pairs(descents):
+        console.print(pair)
 
 
 def lineage_trees(descents: "Sequence[Descent]") -> "Iterator[Tree]":
@@ -47,20 +49,37 @@ def lineage_trees(descents: "Sequence[Descent]") -> "Iterator[Tree]":
         yield tree
 
 
+def lineage_pairs(descents: "Sequence[Descent]") -> "Iterator[Text]":
+    """Gives each pair of next of kin of which it can't be told who came first, once."""
+    from rich.text import Text
+
+    known: set[frozenset[str]] = set()
+    for own in descents:
+        pair = frozenset((own.row.id, own.kin.id)) if own.kin and not own.parent else None
+        if own.kin and pair and pair not in known:
+            known.add(pair)
+            text = Text(f"{plain(own.row.id)} -- {plain(own.kin.id)}")
+            yield text.append(f"  {', '.join(map(plain, _details(own)))}", style="dim")
+
+
 def _label(own: "Descent") -> "Text":
     from rich.text import Text
 
     text = Text(plain(own.row.id), style="" if own.parent else "bold")
-    details = ", ".join(map(plain, _details(own)))
+    details = ", ".join(map(plain, _details(own))) if own.parent else ""
     return text.append(f"  {details}", style="dim") if details else text
 
 
 def _details(own: "Descent") -> Iterator[str]:
     if own.parent:
         yield str(own.derivation)
+    elif own.kin:
+        yield "next of kin"
     if own.other_parent:
         yield f"with {own.other_parent.id}"
-    if own.parent and own.change is not None:
+    if own.identical:
+        yield f"{own.identical} of {own.compared} weights the same"
+    if own.change is not None:
         yield f"change {own.change:.3g}"
     if own.parent and own.probability is not None:
         yield f"probability {own.probability:.2f}"

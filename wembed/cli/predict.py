@@ -1,6 +1,8 @@
 """`wembed predict`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,20 +12,33 @@ from wembed.cli.failures import report_failures
 from wembed.cli.output import Output
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from wembed.cli.session import Session
-    from wembed.zoo import Embedded
+    from wembed.evaluate.predicting import Prediction
+    from wembed.zoo import EmbedResult
 
 COLUMNS = ("id", "target", "value", "low", "high", "in_domain", "split", "encoder")
-TARGET = "accuracy"
+OF_CLASSES, LAYERS = ("probability", "set"), ("layers",)
 FITTED_ON = ("train", "validation")
 NAMED = 3  # of the networks that nothing is predicted of
 
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="NAME", help="accuracy (default), gap, dataset, learning_rate, ...; all for all."),
+]
+Level = Annotated[float, typer.Option("--level", help="How often intervals and sets shall hold the truth, 0 to 1.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="How much each prediction falls when a layer's weights are shuffled.")
+]
+
 
 def predict(
-    checkpoints: Annotated[list[str], typer.Argument(metavar="CKPT...", help=f"Checkpoints: {options.CHECKPOINT}.")],
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(metavar="CKPT...", help=f"Checkpoints: {options.CHECKPOINT}; a folder of several is all of it."),
+    ],
+    target: Targets = None,
+    level: Level = 0.9,
+    explain: Explain = False,
     encoder: options.EncoderName = None,
     spec: options.Spec = None,
     seed: options.Seed = 0,
@@ -35,74 +50,98 @@ def predict(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Predict the accuracy of checkpoints from their weights, as the zoo's training runs teach it.
+    """Predict accuracy and other targets of checkpoints from their weights, as the zoo's training runs teach it.
 
-    The interval holds the true accuracy of nine in ten networks of the zoo's kind. in_domain says whether one is of
-    that kind: of a structure that was trained on, and near by its vector; where it is not, nothing is predicted. split
-    says whether it is one of the zoo's own, of which train and validation are no evidence.
+    The interval holds the truth of nine in ten networks of the zoo's kind, or as --level says; of a class, the set
+    does. in_domain says whether a network is of that kind: of a structure that was trained on, near by its vector, and
+    with inputs put to the use that training networks put them to; where it is not, nothing is predicted. split says
+    whether it is one of the zoo's own, of which train and validation are no evidence.
 
-    Example: wembed predict model.safetensors
+    Example: wembed predict model.safetensors --target accuracy --target dataset
     """
     from wembed.cli.session import Session, SessionOptions
+    from wembed.evaluate.predicting import check_level
 
     output = Output.choose(format, json, quiet)
+    check_level(level)
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
-    given = session.embed(checkpoints, spec)
-    rows = _predicted(session, given.done, seed) if given.done else []
-    output.rows(rows, COLUMNS)
-    withheld = [str(row["id"]) for row in rows if not row["in_domain"]]
-    if withheld:
-        names = ", ".join([*withheld[:NAMED], *(["..."] if len(withheld) > NAMED else [])])
-        output.note(f"no accuracy for {len(withheld)} of {len(rows)}, unlike what the predictor was fitted on: {names}")
-    known = sum(row["split"] in FITTED_ON for row in rows)
-    if known:
-        output.note(f"{known} of {len(rows)} are among the checkpoints that the predictor was fitted on, no evidence")
+    asked = _Asked(
+        list(_each(options.with_standard_input(checkpoints))), spec, target or ["accuracy"], level, explain, store
+    )
+    given = session.embed(asked.checkpoints, spec)
+    found = _predictions(session, given, asked, seed) if given.done else []
+    rows = [_row(prediction, output) for prediction in found]
+    has_classes = any(row["probability"] is not None for row in rows)
+    output.rows(rows, [*COLUMNS, *(OF_CLASSES if has_classes else ()), *(LAYERS if explain else ())])
+    _note(output, rows)
     report_failures(output, [failure.error for failure in given.failures], len(given.done))
 
 
-def _predicted(session: "Session", given: "Sequence[Embedded]", seed: int) -> list[dict[str, object]]:
-    """The rows of embedded checkpoints; the zoo is embedded as far as it isn't yet."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Asked:
+    """What a call asks for."""
 
-    from wembed.catalog import assign_splits
-    from wembed.evaluate.trained import hold_out_of, split_seed_of, trainings_of
-    from wembed.prediction import (
-        check_accuracies,
-        fit_on_rows,
-        fitted_structures,
-        known_split,
-        learned_part,
-        withhold,
-    )
-
-    zoo = session.zoo
-    if zoo is None:
-        raise ValueError("this session has no zoo")
-    rows = zoo.rows()
-    check_accuracies(rows)
-    vectors = _vectors_of_zoo(session)
-    trainings = trainings_of(zoo, [session.name])
-    split_seed, hold_out = split_seed_of(trainings, seed), hold_out_of(trainings)
-    learned = learned_part(session.encoder, np.array(list(vectors.values())))
-    predictor = fit_on_rows(rows, dict(zip(vectors, learned, strict=True)), split_seed, seed, hold_out)
-    wanted = {entry.id: entry.vector for entry in given if entry.vector is not None}
-    wanted_vectors = np.array(list(wanted.values()))
-    structures = fitted_structures(rows, vectors, split_seed, hold_out)
-    is_fitted = np.array([entry.structure in structures for entry in given if entry.vector is not None])
-    found = withhold(predictor.predict(learned_part(session.encoder, wanted_vectors)), is_fitted)
-    splits = assign_splits(rows, split_seed, hold_out)
-    sides = [known_split(vector, rows, vectors, splits) for vector in wanted.values()]
-    columns = (found.values.tolist(), found.low.tolist(), found.high.tolist(), found.in_domain.tolist(), sides)
-    return [
-        dict(zip(COLUMNS, (name, TARGET, *values, session.name), strict=True))
-        for name, *values in zip(wanted, *columns, strict=True)
-    ]
+    checkpoints: list[str]
+    spec: Path | None
+    targets: list[str]
+    level: float
+    explain: bool
+    store: str | None
 
 
-def _vectors_of_zoo(session: "Session") -> "dict[str, NDArray[np.float32]]":
-    """Id -> embedding of what can be embedded, with one warning about what can't."""
+def _predictions(session: "Session", given: "EmbedResult", asked: _Asked, seed: int) -> "list[Prediction]":
+    """What is told of embedded checkpoints; the zoo is embedded as far as it isn't yet."""
+    from wembed.evaluate.predicting import Teacher, fit_targets, targets_of, vectors_of
+    from wembed.prediction import Transfer
+    from wembed.zoo import open_table
+
+    zoo, output = session.kept.zoo, session.output
+    targets_of(asked.targets, zoo.rows())
+    transfer = Transfer()
+    other = replace(session, name=transfer.name, encoder=transfer, table=open_table(zoo, transfer, asked.store))
+    vectors, transfers = (vectors_of(_whole(each).done) for each in (session, other))
+    teacher = Teacher(zoo, session.name, session.encoder, vectors, transfers, seed)
+    fitted = fit_targets(teacher, asked.targets, lambda message: output.note(f"passed over, {message}"))
+    own = vectors_of(other.embed_each(asked.checkpoints, asked.spec).done)
+    found = teacher.predictions(given.done, own, fitted, asked.level)
+    return [teacher.explained(each, fitted, asked.spec) for each in found] if asked.explain else found
+
+
+def _whole(session: "Session") -> "EmbedResult":
+    """The zoo, embedded, with one warning about what can't be."""
     found = session.embed_zoo(with_vectors=True)
     if found.failures:
         first = found.failures[0].error.message
         session.output.warn(f"{len(found.failures)} checkpoints of the zoo are passed over, first {first}")
-    return {entry.id: entry.vector for entry in found.done if entry.vector is not None}
+    return found
+
+
+def _each(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments, a folder of several checkpoints as these."""
+    from wembed.checkpoint import find_checkpoints
+
+    for argument in arguments:
+        inside = find_checkpoints(Path(argument)) if Path(argument).is_dir() else []
+        yield from map(str, inside) if inside else [argument]
+
+
+def _row(prediction: "Prediction", output: Output) -> dict[str, object]:
+    answer = prediction.answer
+    told = (answer.target, answer.value, answer.low, answer.high, answer.in_domain)
+    row = dict(zip(COLUMNS, (prediction.id, *told, prediction.split, prediction.encoder), strict=True))
+    layers = [
+        {"layer": each.layer, "effect": each.effect} if output.is_json else f"{each.layer} {each.effect:+.3f}"
+        for each in prediction.layers
+    ]
+    return row | {"probability": answer.probability, "set": list(answer.classes), "layers": layers}
+
+
+def _note(output: Output, rows: Sequence[dict[str, object]]) -> None:
+    ids = list(dict.fromkeys(str(row["id"]) for row in rows))
+    withheld = list(dict.fromkeys(str(row["id"]) for row in rows if not row["in_domain"]))
+    if withheld:
+        names = ", ".join([*withheld[:NAMED], *(["..."] if len(withheld) > NAMED else [])])
+        output.note(f"nothing for {len(withheld)} of {len(ids)}, unlike what the predictor was fitted on: {names}")
+    known = len({row["id"] for row in rows if row["split"] in FITTED_ON})
+    if known:
+        output.note(f"{known} of {len(ids)} are among the checkpoints that the predictor was fitted on, no evidence")

@@ -1,7 +1,7 @@
 """`wembed report`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,11 +9,21 @@ from wembed.cli import options
 from wembed.cli.output import Output
 from wembed.errors import UsageError
 
+if TYPE_CHECKING:
+    from wembed.evaluate import Evaluation
+
 COLUMNS = ("path",)
+GLANCE_COLUMNS = ("task", "encoder", "metric", "value", "low", "high", "n", "split")
 
 
 def report(
-    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the report goes.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where the report goes; not needed with --terminal."),
+    ] = None,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Print the headline table and a small map of the zoo.")
+    ] = False,
     earlier: Annotated[
         Path | None,
         typer.Option("--from", metavar="DIR", help="Draw again what DIR/results.json says; no zoo is looked at."),
@@ -30,26 +40,44 @@ def report(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Evaluate the encoders of a zoo and write what comes out: results.md, results.json, figures.
+    """Evaluate the encoders of a zoo and write what comes out: results.md, results.json, report.html, figures.
 
     Example: wembed report -o report/
     """
-    from wembed.report import read_results, write_report
+    from wembed.catalog import Zoo
+    from wembed.cli.glance import print_glance
+    from wembed.evaluate import EvaluateOptions, evaluate, zoo_encoders
+    from wembed.report import headline_results, make_folder, read_results
 
     output = Output.choose(format, json, quiet)
+    if not out and not terminal:
+        raise UsageError("no folder to write the report to", "give -o DIR, or --terminal for a glance at it")
     if earlier and encoder:
         raise UsageError("--from and --encoder contradict each other", "give one of them")
     if earlier:
         evaluation = read_results(earlier)
     else:
-        from wembed.catalog import Zoo
-        from wembed.evaluate import EvaluateOptions, evaluate, zoo_encoders
-
         opened = Zoo.open(zoo)
         encoders = zoo_encoders(opened, encoder or (), options.device_name(device, gpu))
+        if out:
+            make_folder(out)  # what can't be written is said before the work
         with output.progress("evaluating") as progress:
             evaluation = evaluate(opened, encoders, EvaluateOptions(seed=seed), progress)
+    if terminal and (format, json, quiet) == ("auto", False, False):
+        print_glance(evaluation)
+    elif terminal:
+        output.rows([vars(row) for row in headline_results(evaluation)], GLANCE_COLUMNS)
+    if out:
+        files = _write(evaluation, out, output)
+        if not terminal:
+            output.rows([{"path": path} for path in files], COLUMNS)
+
+
+def _write(evaluation: "Evaluation", out: Path, output: Output) -> list[Path]:
+    """Draws, and says where to begin."""
+    from wembed.report import write_report
+
     with output.progress("drawing") as progress:
         files = write_report(evaluation, out, progress=progress)
-    output.rows([{"path": path} for path in files], COLUMNS)
     output.note(f"read {files[0]} first")
+    return files

@@ -9,7 +9,7 @@ from wembed.cli.failures import report_failures
 from wembed.cli.output import Output
 
 COLUMNS = ("rank", "id", "score", "path", "architecture", "dataset", "accuracy", "encoder", "percentile")
-VERDICT, LAYERS = ("verdict", "p_value"), ("layers",)
+VERDICT, LAYERS = ("verdict", "p_value"), ("shared", "layers")
 SHORTLIST = 50  # of which the best are shown, where they are verified
 
 Where = Annotated[
@@ -23,6 +23,10 @@ SameArchitecture = Annotated[
 ]
 ExcludeSelf = Annotated[
     bool, typer.Option("--exclude-self", help="Neither the checkpoint itself nor what has the same weights.")
+]
+Tensors = Annotated[
+    list[str] | None,
+    typer.Option("--tensor", metavar="NAME", help="Only those that hold exactly this tensor, in any order and dtype."),
 ]
 Why = Annotated[bool, typer.Option("--why", help="Which layers each shares with the query, and which were retrained.")]
 Verify = Annotated[
@@ -40,6 +44,7 @@ def search(
     min_score: MinScore = -1.0,
     same_architecture: SameArchitecture = False,
     exclude_self: ExcludeSelf = False,
+    tensor: Tensors = None,
     ann: Ann = False,
     why: Why = False,
     verify: Verify = False,
@@ -59,20 +64,22 @@ def search(
 
     Example: wembed search model.safetensors -k 5
     """
-    from wembed.cli.answers import FIELDS, gather_by_index, rows_of, with_evidence, write_rows
-    from wembed.cli.asked import queries_of
+    from wembed.cli.answers import FIELDS, TENSOR_FIELDS, gather_by_index, rows_of, with_evidence, write_rows
+    from wembed.cli.asked import queries_of, with_tensors
     from wembed.cli.session import Session, SessionOptions
     from wembed.neighbours import Wanted, scan, search
 
     output = Output.choose(format, json, quiet)
     more = [name.strip() for name in fields.split(",") if name.strip()]
     reach = max(k, SHORTLIST) if verify else k
-    wanted = Wanted(reach, where, min_score, same_architecture, exclude_self, tuple(dict.fromkeys((*FIELDS, *more))))
+    shown = tuple(dict.fromkeys((*FIELDS, *more, *(TENSOR_FIELDS if why else ()))))
+    wanted = Wanted(reach, where, min_score, same_architecture, exclude_self, shown, tuple(tensor or ()))
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
-    asked = queries_of(session, checkpoints, spec, wanted)
+    asked = queries_of(session, checkpoints, spec)
     session.catch_up()
+    queries = with_tensors(session, asked.queries) if why or tensor else asked.queries
     gather = gather_by_index(session, reach) if ann else scan
-    rows = rows_of(session, search(asked.queries, session.kept.table, wanted, gather))
+    rows = rows_of(session, search(queries, session.kept.table, wanted, gather))
     evidence = [*(VERDICT if verify else ()), *(LAYERS if why else ())]
     several = ["query"] if len(checkpoints) > 1 or "-" in checkpoints else []
     columns = [*several, *COLUMNS, *more, *evidence]

@@ -12,7 +12,7 @@ from wembed.errors import UsageError
 if TYPE_CHECKING:
     from wembed.training import Epoch, Trained
 
-RESERVED = ("fingerprint", "stats", "pretrained", "cosine", "hyperparameters")
+RESERVED = ("fingerprint", "stats", "pretrained", "cosine", "hyperparameters", "width", "majority", "name and config")
 COLUMNS = ("encoder", "model_type", "runs", "checkpoints", "epochs", "best_epoch", "validation_loss", "seconds", "path")
 
 
@@ -118,7 +118,7 @@ def train(
 def _checked(name: str) -> str:
     if not name or Path(name).name != name or name.startswith("."):
         raise UsageError(f"{name!r} is no name of an encoder", "give a plain name, it becomes a folder of the zoo")
-    if name in RESERVED or "shuffled" in name:
+    if name in RESERVED or "shuffled" in name or "(" in name:
         raise UsageError(f"{name!r} is what a baseline is called", "give another --name")
     return name
 

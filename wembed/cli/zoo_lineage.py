@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from wembed.zoo.lineage import Agreement, Descent, Lineage
 
 COLUMNS = (
-    "id", "parent", "other_parent", "derivation", "probability", "similarity", "change", "p_value", "direction", "kin",
-    "catalog_parent",
+    "id", "parent", "other_parent", "derivation", "probability", "similarity", "change", "p_value", "identical",
+    "compared", "direction", "kin", "catalog_parent",
 )  # fmt: skip
 LAYER_COLUMNS = ("id", "beside", "layer", "kind", "similarity", "identical", "change")
 
@@ -84,7 +84,7 @@ def _show(output: Output, descents: "Sequence[Descent]") -> None:
 
 
 def _row(own: "Descent") -> dict[str, object]:
-    names = ("derivation", "probability", "similarity", "change", "p_value", "direction")
+    names = [name for name in COLUMNS if name not in ("id", "parent", "other_parent", "kin", "catalog_parent")]
     kin = {name: _id(getattr(own, name)) for name in ("parent", "other_parent", "kin")}
     return {"id": own.row.id, "catalog_parent": own.row.parent} | {name: getattr(own, name) for name in names} | kin
 

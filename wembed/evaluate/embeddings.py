@@ -4,8 +4,9 @@ Legend: N checkpoints, D features.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,32 +32,51 @@ class Vectors:
     known: NDArray[np.bool_]
 
 
-def embed_items(encoder: Encoder, items: Sequence[Item], structures: Sequence[str], progress: Progress) -> Vectors:
-    """The embeddings of checkpoints, those of one structure together.
+class Networks(Protocol):
+    """Networks that are opened or made when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Item: ...
+
+
+def embed_items(
+    encoders: Mapping[str, Encoder], items: Networks, structures: Sequence[str], progress: Progress
+) -> dict[str, Vectors]:
+    """The embeddings of checkpoints by several encoders, those of one structure together.
 
     Args:
-        encoder: with what; one that has a `structure` embeds checkpoints of that structure only.
-        items: N checkpoints.
+        encoders: name -> with what; one that has a `structure` embeds checkpoints of that structure only.
+        items: N checkpoints; each is asked for once.
         structures: the structure of each, [N].
-        progress: told how many are done.
+        progress: told how many are done, of N.
 
     Raises:
         CheckpointRefusedError: a tensor that is not finite.
     """
-    only = getattr(encoder, "structure", None)
-    alike: dict[str, list[int]] = defaultdict(list)
-    for place, structure in enumerate(structures):
-        if only in (None, structure):
-            alike[structure].append(place)
-    values, known = np.zeros((len(items), encoder.dimension)), np.zeros(len(items), dtype=bool)
-    for places in alike.values():
+    count, done = len(items), 0
+    found = {
+        name: Vectors(np.zeros((count, encoder.dimension)), np.zeros(count, dtype=bool))
+        for name, encoder in encoders.items()
+    }
+    for structure, places in _alike(structures).items():
+        knowing = {n: each for n, each in encoders.items() if getattr(each, "structure", None) in (None, structure)}
         for start in range(0, len(places), BATCH):
             part = places[start : start + BATCH]
-            values[part] = encoder.embed([items[place] for place in part])
-            known[part] = True
-            progress(int(known.sum()), len(items))
-    progress(len(items), len(items))
-    return Vectors(values, known)
+            opened = [items[place] for place in part]
+            for name, encoder in knowing.items():
+                found[name].values[part] = encoder.embed(opened)
+                found[name].known[part] = True
+            done += len(part)
+            progress(done, count)
+    return found
+
+
+def _alike(structures: Sequence[str]) -> dict[str, list[int]]:
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, structure in enumerate(structures):
+        alike[structure].append(place)
+    return alike
 
 
 class Statistics:

@@ -4,38 +4,41 @@ The zoo is opened once, every checkpoint and query embedded once. One seed gives
 """
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from wembed.catalog import SPLITS, Zoo
 from wembed.device import one_thread
-from wembed.encoder import Encoder, Stats, unit_rows
-from wembed.errors import NotFoundError
+from wembed.encoder import Encoder, Stats
+from wembed.errors import NotFoundError, UsageError
 from wembed.evaluate import merging
-from wembed.evaluate.embeddings import RawWeights, Statistics, Vectors, embed_items
-from wembed.evaluate.foretell import Foretold, foretell
+from wembed.evaluate.embedded import Embedded, Steps, embed_zoo, with_baselines
+from wembed.evaluate.embeddings import Vectors
 from wembed.evaluate.material import Material, gather, run_of
+from wembed.evaluate.measure import Asked, asked, measure
 from wembed.evaluate.origin import with_origins
-from wembed.evaluate.places import map_points
-from wembed.evaluate.queries import NOISE
-from wembed.evaluate.results import Evaluation, Result
-from wembed.evaluate.retrieval import (
-    Answers,
-    Task,
-    label_of,
-    noised_task,
-    retrieval_results,
-    shape_with_most_queries,
-    snapshot_task,
-    strangers_facts,
+from wembed.evaluate.places import MOST, map_points
+from wembed.evaluate.prediction.foretell import ForetellOptions, Foretold, foretell
+from wembed.evaluate.results import Evaluation
+from wembed.evaluate.retrieval.answers import shape_with_most_queries, strangers_facts
+from wembed.evaluate.retrieval.queries import NOISE
+from wembed.evaluate.retrieval.tasks import MOST_QUERIES
+from wembed.evaluate.trained import (
+    Training,
+    check_overlap,
+    check_packaged,
+    hold_out_of,
+    split_seed_of,
+    trainings_of,
 )
-from wembed.evaluate.trained import check_overlap, check_packaged, hold_out_of, split_seed_of, trainings_of
+from wembed.evaluate.training_curves import training_curves
 from wembed.prediction import learned_part
 from wembed.zoo import Progress, silent
 
 _REST = 0.3  # of the work comes after the embedding, roughly
+
+MAP_POINTS = MOST
+TASKS = ("retrieval", "prediction", "merging", "invariance", "robustness")
 
 
 @dataclass(frozen=True)
@@ -44,35 +47,22 @@ class EvaluateOptions:
 
     Args:
         seed: of noise, permutations, choices and resampling; and of the split where no encoder was trained with one.
-        map_points: the most points of the map.
+        map_points: the most points of the map; 0 for no map.
+        seeds: how many seeds, from `seed` on, to draw noise and fit regressions with; what is told is their mean.
+        tasks: which, of `TASKS`.
+
+    Raises:
+        UsageError: there is no such task.
     """
 
     seed: int = 0
-    map_points: int = 1000
+    map_points: int = MAP_POINTS
+    seeds: int = 1
+    tasks: tuple[str, ...] = TASKS
 
-
-@dataclass(frozen=True)
-class _Retrieval:
-    """Tasks and what all encoders and baselines make of them.
-
-    Args:
-        tasks: what is asked.
-        gallery: encoder or baseline -> the vectors of the zoo.
-        queries: of each task, the same.
-        statistics: layer statistics of the zoo, not scaled to unit length.
-    """
-
-    tasks: list[Task]
-    gallery: dict[str, Vectors]
-    queries: list[dict[str, Vectors]]
-    statistics: Vectors
-
-    def results(self, material: Material, structure: str) -> Iterator[Result]:
-        """The rows of all tasks."""
-        label = label_of(material, structure)
-        for task, queries in zip(self.tasks, self.queries, strict=True):
-            answers = {name: Answers(self.gallery[name], found) for name, found in queries.items()}
-            yield from retrieval_results(material, task, answers, structure, label)
+    def __post_init__(self) -> None:
+        if unknown := [task for task in self.tasks if task not in TASKS]:
+            raise UsageError(f"no task named {unknown[0]!r}", f"known are {', '.join(TASKS)}")
 
 
 def evaluate(
@@ -106,21 +96,24 @@ def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOption
     check_overlap(material, trainings)
     _check_held_out(zoo, material)
     structure = shape_with_most_queries(material, [t for e in encoders.values() if (t := getattr(e, "structure", ""))])
-    retrieval = _embedded(material, encoders, structure, seed, progress)
-    # `stats` predicts from statistics that keep their scale, as published regressions do, with or without its encoder.
-    features = {name: _learned(encoder, retrieval.gallery[name]) for name, encoder in encoders.items()}
-    features[Stats.name] = retrieval.statistics
-    foretold = foretell(material, features, structure, seed)
-    pairs = merging.merged_pairs(material, encoders[main], seed, silent)
-    found = [*retrieval.results(material, structure), *foretold.results, *merging.merging_results(material, pairs)]
+    questions = asked(material, options.tasks, range(seed, seed + options.seeds))
+    steps = Steps(progress, round((len(material.rows) + questions.size) * (1 + _REST)))
+    embedded = embed_zoo(material, with_baselines(material, encoders, structure), steps)
+    measured = measure(embedded, questions, structure)
+    foretold = _foretold(embedded, encoders, trainings, structure, options)
+    pairs = merging.merged_pairs(material, encoders[main], seed, silent) if "merging" in options.tasks else []
+    found = [*measured.results, *foretold.results, *merging.merging_results(material, pairs)]
+    facts = _facts(material, questions, (seed, options.seeds, split_seed)) | foretold.facts
     evaluation = Evaluation(
-        with_origins(found, encoders, seed, material.hash),
-        foretold.test,
-        foretold.zero_shot,
-        merging.curves(material, pairs),
-        map_points(material, retrieval.gallery[main], options.map_points, seed),
-        _facts(material, retrieval, foretold, (seed, split_seed))
-        | {"main encoder": main, "merged pairs": len(pairs), "held-out architectures": hold_out or "none"},
+        results=with_origins(found, encoders, seed, material.hash),
+        predictions=foretold.test,
+        zero_shot=foretold.zero_shot,
+        curves=merging.curves(material, pairs),
+        map=map_points(material, embedded.gallery[main], options.map_points, seed) if options.map_points else [],
+        facts=facts | {"main encoder": main, "merged pairs": len(pairs), "held-out architectures": hold_out or "none"},
+        recall=measured.curves,
+        calibration=foretold.calibration,
+        training=training_curves(zoo, encoders),
     )
     progress(1, 1)
     return evaluation
@@ -133,58 +126,31 @@ def _check_held_out(zoo: Zoo, material: Material) -> None:
         raise NotFoundError(f"nothing to evaluate on: {found}", hint)
 
 
-def _embedded(
-    material: Material, encoders: Mapping[str, Encoder], structure: str, seed: int, progress: Progress
-) -> _Retrieval:
-    """Embeds the zoo and all queries once."""
-    tasks = [noised_task(material, seed), snapshot_task(material, seed)]
-    raw = RawWeights(
-        next(i for i, row in zip(material.items, material.rows, strict=True) if row.structure == structure)
-    )
-    everyone = {**encoders, raw.name: raw}
-    total = (1 + len(everyone)) * (len(material.rows) + sum(len(task.items) for task in tasks))
-    steps = _Steps(progress, round(total * (1 + _REST)))
+def _foretold(
+    embedded: Embedded,
+    encoders: Mapping[str, Encoder],
+    trainings: Sequence[Training],
+    structure: str,
+    options: EvaluateOptions,
+) -> Foretold:
+    """What is predicted from what each encoder learned.
 
-    def of_zoo(encoder: Encoder) -> Vectors:
-        return embed_items(encoder, material.items, [row.structure for row in material.rows], steps.next())
-
-    statistics = of_zoo(Statistics())
-    found = _Retrieval(tasks, {}, [{} for _ in tasks], statistics)
-    for name, encoder in everyone.items():
-        found.gallery[name] = _unit(statistics) if isinstance(encoder, Stats) else of_zoo(encoder)
-        for task, queries in zip(tasks, found.queries, strict=True):
-            queries[name] = embed_items(encoder, task.items, task.structures(material), steps.next())
-    return found
+    `stats` predicts from statistics that keep their scale, as published regressions do, with or without its encoder.
+    """
+    if "prediction" not in options.tasks:
+        return Foretold()
+    features = {name: _learned(encoder, embedded.gallery[name]) for name, encoder in encoders.items()}
+    features[Stats.name] = embedded.statistics
+    how = ForetellOptions(options.seeds, {training.encoder: training.runs for training in trainings})
+    return foretell(embedded.material, features, structure, options.seed, how)
 
 
 def _learned(encoder: Encoder, vectors: Vectors) -> Vectors:
     return Vectors(learned_part(encoder, vectors.values), vectors.known)
 
 
-def _unit(vectors: Vectors) -> Vectors:
-    return Vectors(unit_rows(vectors.values).astype(np.float64), vectors.known)
-
-
-@dataclass
-class _Steps:
-    """Progress over several pieces of work, one after the other."""
-
-    progress: Progress
-    total: int
-    done: int = 0
-
-    def next(self) -> Progress:
-        """What the next piece says its own progress to."""
-        start = self.done
-
-        def say(done: int, _: int) -> None:
-            self.done = start + done
-            self.progress(self.done, self.total)
-
-        return say
-
-
-def _facts(material: Material, retrieval: _Retrieval, foretold: Foretold, seeds: tuple[int, int]) -> dict[str, object]:
+def _facts(material: Material, questions: Asked, seeds: tuple[int, int, int]) -> dict[str, object]:
+    """Counts and protocol; the seeds are the evaluation's, how many from there on, and that of the split."""
     runs = {side: {run_of(row) for row in material.rows if material.splits[row.id] == side} for side in SPLITS}
     facts: dict[str, object] = {
         "checkpoints": len(material.rows),
@@ -193,10 +159,10 @@ def _facts(material: Material, retrieval: _Retrieval, foretold: Foretold, seeds:
         "runs by split": {side: len(found) for side, found in runs.items()},
         "checkpoints by split": {side: int(material.side(side).sum()) for side in SPLITS},
         "seed": seeds[0],
-        "split seed": seeds[1],
+        "seeds": seeds[1],
+        "split seed": seeds[2],
         "data": material.hash,
         "noise of queries, share of a tensor's deviation": NOISE,
+        "queries of a task, most": MOST_QUERIES,
     }
-    for task in retrieval.tasks:
-        facts[task.name] = strangers_facts(material, task)
-    return facts | foretold.facts
+    return facts | {task.name: strangers_facts(material, task) for task in questions.tasks}

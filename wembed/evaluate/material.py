@@ -6,12 +6,13 @@ Legend: N checkpoints.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.catalog import CatalogRow, Split, Zoo, assign_splits, check_splits
+from wembed.catalog import CatalogRow, Split, Zoo, assign_splits, check_splits, families
 from wembed.checkpoint import in_memory
 from wembed.encoder import Item
 from wembed.errors import NotFoundError, WembedError
@@ -49,6 +50,21 @@ class Material:
     def runs(self) -> NDArray[np.str_]:
         """The run of each; one of no run is a run of its own, [N]."""
         return np.array([run_of(row) for row in self.rows])
+
+    @cached_property
+    def families(self) -> NDArray[np.str_]:
+        """The first id of what each is connected with by runs, initial weights, parents and merges, [N]."""
+        return _first_of_family(self.rows)
+
+    @cached_property
+    def descents(self) -> NDArray[np.str_]:
+        """The same by runs, parents and merges alone: twins, which share initial weights, are apart, [N]."""
+        return _first_of_family([replace(row, init_id=None) for row in self.rows])
+
+    @cached_property
+    def configs(self) -> NDArray[np.str_]:
+        """Data set and architecture of each, [N]."""
+        return np.array([config_of(row) for row in self.rows])
 
     @property
     def accuracies(self) -> NDArray[np.float64]:
@@ -119,6 +135,11 @@ def _held(item: Item) -> Item:
     return in_memory(tensors, checkpoint.metadata, checkpoint.path), spec
 
 
+def _first_of_family(rows: Sequence[CatalogRow]) -> NDArray[np.str_]:
+    first = {row.id: family[0].id for family in families(rows) for row in family}
+    return np.array([first[row.id] for row in rows])
+
+
 def run_of(row: CatalogRow) -> str:
     """The run of a checkpoint, or its own id."""
     return row.run or row.id
@@ -131,6 +152,5 @@ def config_of(row: CatalogRow) -> str:
 
 def strangers(material: Material, queries: Sequence[int], gallery: Mask) -> list[int]:
     """For each query, how many checkpoints of the gallery have its configuration and another run."""
-    configs = np.array([config_of(row) for row in material.rows])
-    runs = material.runs
+    configs, runs = material.configs, material.runs
     return [int((gallery & (configs == configs[place]) & (runs != runs[place])).sum()) for place in queries]

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wembed.encoder import Encoder, Stats
-from wembed.evaluate.accuracy import SHUFFLED, pair_name
 from wembed.evaluate.merging import EMBEDDING
+from wembed.evaluate.prediction.accuracy import SHUFFLED, pair_name
+from wembed.evaluate.prediction.parts import HEAD_ONLY
 from wembed.evaluate.results import Result
 
 
@@ -20,7 +21,11 @@ def with_origins(results: Sequence[Result], encoders: Mapping[str, Encoder], see
     """
     main = next(iter(encoders))
     ids = {Stats.name: Stats().id} | {name: encoder.id for name, encoder in encoders.items()}
-    known = {EMBEDDING: ids[main]} | ids | {f"{name} {SHUFFLED}": own for name, own in ids.items()}
+    known = (
+        {EMBEDDING: ids[main]}
+        | ids
+        | {f"{name} {mark}": own for name, own in ids.items() for mark in (SHUFFLED, HEAD_ONLY)}
+    )
     others = {result.encoder for result in results} - known.keys()
     known |= {pair_name(main, name): f"{ids[main]} {ids.get(name, name)}" for name in (*ids, *others)}
     return [replace(row, seed=seed, encoder_id=known.get(row.encoder, ""), data=data) for row in results]

@@ -8,8 +8,8 @@ class Result:
     """One number.
 
     Args:
-        task: retrieval-noised, retrieval-snapshot, prediction, accuracy (two predictions compared), zero-shot,
-            merging.
+        task: retrieval-noised, retrieval-snapshot and other retrieval-*, prediction, accuracy (two predictions
+            compared), zero-shot, classification, merging, invariance, robustness.
         encoder: what reached it: an encoder's name or a baseline's; A-B for what A reaches less what B does.
         metric: such as recall@1, mrr, r2, mse, spearman, tau, tau/tau_max, tau_difference, midpoint_accuracy.
         value: None where it does not apply.
@@ -20,6 +20,11 @@ class Result:
         encoder_id: what gave the vectors, see Encoder.id; of two that are compared both, with a blank between; "" for
             what needs none.
         data: hash of the checkpoints, see Material.
+        low: lower end of the 95 % interval of the value by a bootstrap of whole families; None where there is none.
+        high: its upper end.
+        seeds: over how many seeds the value is a mean.
+        spread: the standard deviation over the seeds; None for one seed.
+        target: what is predicted, in tasks on predictions; "" in others.
     """
 
     task: str
@@ -32,6 +37,11 @@ class Result:
     seed: int | None = None
     encoder_id: str = ""
     data: str = ""
+    low: float | None = None
+    high: float | None = None
+    seeds: int = 1
+    spread: float | None = None
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Predicted:
         value: predicted accuracy.
         low: lower end of the interval.
         high: upper end.
+        in_domain: whether it is of the kind that the predictor was fitted on.
+        family: see MapPoint.
     """
 
     id: str
@@ -53,6 +65,8 @@ class Predicted:
     value: float
     low: float
     high: float
+    in_domain: bool = True
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,36 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """A checkpoint near another one.
+
+    Args:
+        id: of the checkpoint.
+        score: cosine of the two embeddings.
+    """
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A block of weights of a checkpoint.
+
+    Args:
+        name: of the tensor.
+        shape: as in the file.
+        mean: of the weights.
+        deviation: of the weights.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
 class MapPoint:
     """One checkpoint on the map of embeddings, which t-SNE draws.
 
@@ -86,7 +130,16 @@ class MapPoint:
         y: place.
         architecture: as in the catalog.
         dataset: as in the catalog.
-        accuracy: as in the catalog.
+        accuracy: as in the catalog; None where it is unknown.
+        run: as in the catalog.
+        family: the first id of what it is connected with by runs, parents, merges and initial weights.
+        split: train, validation, test or zero-shot.
+        params: number of parameters.
+        step: of training; None where it is unknown.
+        parent: id of the parent, "" for none.
+        derivation: how it came from its parent, "" for none.
+        neighbours: the nearest others of the zoo by the main encoder, nearest first.
+        layers: its weights, in the order of the data.
     """
 
     id: str
@@ -94,7 +147,73 @@ class MapPoint:
     y: float
     architecture: str
     dataset: str
-    accuracy: float
+    accuracy: float | None
+    run: str = ""
+    family: str = ""
+    split: str = ""
+    params: int = 0
+    step: int | None = None
+    parent: str = ""
+    derivation: str = ""
+    neighbours: tuple[Neighbour, ...] = ()
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecallCurve:
+    """Recall@k of one encoder or baseline on one retrieval task.
+
+    Args:
+        task: retrieval-*.
+        encoder: whose.
+        split: on which queries.
+        depths: k, ascending.
+        values: Recall@k of each.
+    """
+
+    task: str
+    encoder: str
+    split: str
+    depths: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How often intervals hold the truth on held-out checkpoints.
+
+    Args:
+        encoder: whose vectors were predicted from.
+        split: on which checkpoints.
+        levels: stated coverages, ascending, 0 to 1.
+        coverages: measured ones.
+    """
+
+    encoder: str
+    split: str
+    levels: tuple[float, ...]
+    coverages: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """How an encoder's training went.
+
+    Args:
+        encoder: its name.
+        epochs: numbers of the epochs.
+        loss: training loss of each.
+        validation: score on validation runs, by which the epoch was chosen; its name is in `metric`.
+        metric: what the score is.
+        chosen: the epoch that was kept.
+    """
+
+    encoder: str
+    epochs: tuple[int, ...]
+    loss: tuple[float, ...]
+    validation: tuple[float, ...]
+    metric: str
+    chosen: int
 
 
 @dataclass(frozen=True)
@@ -108,6 +227,9 @@ class Evaluation:
         curves: interpolations of pairs of the test split.
         map: the test and training checkpoints as the main encoder sees them.
         facts: what a reader must know about the zoo and the protocol: counts, strangers per query, seeds.
+        recall: retrieval curves.
+        calibration: of the intervals of predictions.
+        training: of the encoders that keep how they were trained.
     """
 
     results: list[Result]
@@ -116,3 +238,6 @@ class Evaluation:
     curves: list[Curve] = field(default_factory=list)
     map: list[MapPoint] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
+    recall: list[RecallCurve] = field(default_factory=list)
+    calibration: list[Calibration] = field(default_factory=list)
+    training: list[TrainingCurve] = field(default_factory=list)

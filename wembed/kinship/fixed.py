@@ -7,12 +7,15 @@ known by their names, by their values, and by being in strangers too.
 import re
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
-from wembed.kinship.shared import Shared
+
+if TYPE_CHECKING:
+    from wembed.kinship.shared import Shared
 
 _NAMED = re.compile(r"buffer|stft|window|filter_?bank|inv_freq|position_ids|sinusoid|(^|[._])(dft|mel|fb)([._]|$)")
 _FEWEST_VALUES = 16  # different ones, of a large tensor that tells networks apart
@@ -27,7 +30,7 @@ _LEAST_ROWS = 0.8  # of the rows that are periodic
 _MOST_STRANGERS = 5  # that are looked into
 
 
-def fixed_tensors(shared: Shared, strangers: Sequence[Checkpoint]) -> frozenset[str]:
+def fixed_tensors(shared: "Shared", strangers: Sequence[Checkpoint]) -> frozenset[str]:
     """The tensors that two networks have alike and that say nothing about kinship.
 
     Args:
@@ -80,10 +83,12 @@ def _has_sines(values: NDArray[np.generic]) -> bool:
     """Whether the rows along the last axis are sines."""
     step = max(1, values[..., 0].size // _MOST_ROWS)
     rows = values.reshape(-1, values.shape[-1])[::step].astype(np.float64)
-    power = np.square(np.abs(np.fft.rfft(rows - rows.mean(1, keepdims=True), axis=1)))
-    padded = np.pad(power, ((0, 0), (1, 1)))
-    found = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]).max(1) > _PERIODIC * power.sum(1)
-    return bool(found.mean() > _LEAST_ROWS)
+    wave = np.fft.rfft(rows - rows.mean(1, keepdims=True), axis=1)
+    power = wave.real**2 + wave.imag**2
+    beside = power.copy()
+    beside[:, 1:] += power[:, :-1]
+    beside[:, :-1] += power[:, 1:]
+    return bool((beside.max(1) > _PERIODIC * power.sum(1)).mean() > _LEAST_ROWS)
 
 
 def _holds(stranger: Checkpoint, name: str, values: NDArray[np.generic]) -> bool:

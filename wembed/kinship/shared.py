@@ -21,7 +21,7 @@ from wembed.symmetry.axes import Axis
 from wembed.symmetry.stacks import read_tensor
 
 _GROWING = ("vocabulary", "input", "output")
-LARGEST_MATCHED = 4_000_000  # parameters of a network: the time goes with them, some 3 s for each million
+LARGEST_MATCHED = 16_000_000  # parameters of a network: the time goes with them, some 3 s for each million
 
 Values = NDArray[np.floating]
 Read = Callable[[str], Values]
@@ -87,7 +87,7 @@ def share(first: Item, second: Item) -> Shared:
         other,
         matchable,
         rounding(checkpoints, spec),
-        differing + _differing_beside(checkpoints, spec),
+        differing + differing_beside(checkpoints, spec),
     )
 
 
@@ -121,7 +121,7 @@ def _shapes(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, tuple[int, 
     return found
 
 
-def _differing_beside(checkpoints: tuple[Checkpoint, Checkpoint], spec: SymmetrySpec) -> int:
+def differing_beside(checkpoints: tuple[Checkpoint, Checkpoint], spec: SymmetrySpec) -> int:
     """How many tensors that the spec does not speak of are in one network only, or are not the same in both."""
     members = {member for stack in spec.stacks.values() for member in stack}
     first, second = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wembed.errors import UsageError
-from wembed.store import PLAIN_COLUMNS, Value, Vectors
+from wembed.store import PLAIN_COLUMNS, TENSOR_COLUMNS, Listed, Vectors
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Query:
         content: hash of its weights; empty if nobody needs to know its copies.
         structure: signature of its names and shapes; empty if nobody needs to know it.
         file: path of its checkpoint, if that is in no zoo: whatever row has its id is another network.
+        tensors: name -> hash of those that tell networks apart; empty if nobody needs to know them.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Query:
     content: str = ""
     structure: str = ""
     file: str = ""
+    tensors: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Wanted:
         same_architecture: only those of the query's structure, the same names and shapes.
         exclude_self: neither the query's own id nor what has the same weights.
         fields: columns of the table to give.
+        tensors: only those that hold exactly these tensors of the query, under any name.
 
     Raises:
         UsageError: if a field is no column.
@@ -48,10 +51,11 @@ class Wanted:
     same_architecture: bool = False
     exclude_self: bool = False
     fields: Sequence[str] = ()
+    tensors: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in self.fields:
-            if name not in PLAIN_COLUMNS:
+            if name not in (*PLAIN_COLUMNS, *TENSOR_COLUMNS):
                 raise UsageError(f"no column named {name!r}", f"columns are {', '.join(PLAIN_COLUMNS)}")
 
 
@@ -69,7 +73,7 @@ class Neighbour:
     rank: int
     id: str
     score: float
-    columns: Mapping[str, Value] = field(default_factory=dict)
+    columns: Mapping[str, Listed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

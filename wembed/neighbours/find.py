@@ -7,12 +7,15 @@ from itertools import islice
 
 import numpy as np
 
+from wembed.errors import UsageError
 from wembed.neighbours.asked import Found, Neighbour, Query, Wanted
 from wembed.neighbours.best import Best, Candidate, Places, in_order
 from wembed.neighbours.exact import scan
-from wembed.store import Block, EmbeddingTable, Value, Vectors, spelt
+from wembed.store import Block, EmbeddingTable, Listed, Vectors, spelt
 
 AT_ONCE = 256  # queries that are compared in one pass over the table
+SAME = 1 - 1e-6  # score from which a query's own row, or a copy of its weights, comes first
+_SHOWN = 10  # names of tensors in a hint
 
 Gather = Callable[[Vectors, EmbeddingTable, Sequence[Best], str | None], Block | None]
 
@@ -40,14 +43,23 @@ def search(
 
 
 def _search(queries: Sequence[Query], table: EmbeddingTable, wanted: Wanted, gather: Gather) -> list[Found]:
-    if not wanted.same_architecture:
-        return _search_among(queries, table, wanted, gather)
     found: dict[int, Found] = {}
-    for structure in dict.fromkeys(query.structure for query in queries):
-        places = [place for place, query in enumerate(queries) if query.structure == structure]
-        alike = dataclasses.replace(wanted, where=_both(wanted.where, f"structure = {_quoted([structure])}"))
+    filters = [_filter(query, wanted) for query in queries]
+    for where in dict.fromkeys(filters):
+        places = [place for place, own in enumerate(filters) if own == where]
+        alike = dataclasses.replace(wanted, where=where)
         found |= zip(places, _search_among([queries[place] for place in places], table, alike, gather), strict=True)
     return [found[place] for place in range(len(queries))]
+
+
+def _filter(query: Query, wanted: Wanted) -> str | None:
+    """What a query's neighbours must fulfil: the filter that was given, and what the query itself says."""
+    conditions = [wanted.where] if wanted.where else []
+    if wanted.same_architecture:
+        conditions.append(f"structure = {_quoted([query.structure])}")
+    conditions += [f"array_has(hashes, {_quoted([_hash(query, name)])})" for name in wanted.tensors]
+    joined = " AND ".join(f"({condition})" for condition in conditions)
+    return conditions[0] if len(conditions) == 1 else joined or None
 
 
 def _search_among(queries: Sequence[Query], table: EmbeddingTable, wanted: Wanted, gather: Gather) -> list[Found]:
@@ -71,25 +83,25 @@ def _own_rows(queries: Sequence[Query], table: EmbeddingTable) -> list[int]:
     return [sum(count for pair, count in pairs.items() if _is_own(query, *pair)) for query in queries]
 
 
-def _is_own(query: Query, id: Value, content: Value) -> bool:
+def _is_own(query: Query, id: Listed, content: Listed) -> bool:
     return (id == query.id and not query.file) or (content == query.content != "")
 
 
-def _kept(query: Query, found: Best, rows: Sequence[dict[str, Value]], wanted: Wanted) -> list[Candidate]:
-    candidates = [
-        Candidate(float(score), str(row["id"]), int(place))
-        for score, place, row in zip(found.scores, found.places, rows, strict=True)
-        if not (wanted.exclude_self and _is_own(query, row["id"], row["content"]))
-    ]
-    return in_order(candidates)[: wanted.k]
+def _kept(query: Query, found: Best, rows: Sequence[dict[str, Listed]], wanted: Wanted) -> list[Candidate]:
+    triples = list(zip(found.scores, found.places, rows, strict=True))
+    ordered = in_order([Candidate(float(score), str(row["id"]), int(place)) for score, place, row in triples])
+    own = {int(place) for _, place, row in triples if _is_own(query, row["id"], row["content"])}
+    if wanted.exclude_self:
+        return [candidate for candidate in ordered if candidate.place not in own][: wanted.k]
+    return sorted(ordered, key=lambda each: not (each.place in own and each.score > SAME))[: wanted.k]
 
 
-def _found(query: Query, candidates: Sequence[Candidate], columns: Sequence[dict[str, Value]]) -> Found:
+def _found(query: Query, candidates: Sequence[Candidate], columns: Sequence[dict[str, Listed]]) -> Found:
     pairs = enumerate(zip(candidates, columns, strict=True), start=1)
     return Found(query, [Neighbour(rank, kept.id, kept.score, values) for rank, (kept, values) in pairs])
 
 
-def _take_each(block: Block, places: Sequence[Places], columns: Sequence[str]) -> list[list[dict[str, Value]]]:
+def _take_each(block: Block, places: Sequence[Places], columns: Sequence[str]) -> list[list[dict[str, Listed]]]:
     """Columns of the rows at several lists of places, read at once."""
     wanted, back = np.unique(np.concatenate(places), return_inverse=True)
     whole = dataclasses.replace(block, vectors=block.vectors[:0], offsets=wanted)
@@ -98,8 +110,12 @@ def _take_each(block: Block, places: Sequence[Places], columns: Sequence[str]) -
     return [[rows[index] for index in islice(each, len(part))] for part in places]
 
 
-def _both(where: str | None, condition: str) -> str:
-    return f"({where}) AND {condition}" if where else condition
+def _hash(query: Query, name: str) -> str:
+    if name in query.tensors:
+        return query.tensors[name]
+    known = ", ".join(map(repr, [*query.tensors][:_SHOWN])) + (", ..." if len(query.tensors) > _SHOWN else "")
+    hint = f"known are {known}" if known else "what is constant, or was set and not learned, is in many"
+    raise UsageError(f"{query.id} has no tensor {name!r} that tells networks apart", hint)
 
 
 def _quoted(names: Sequence[str]) -> str:

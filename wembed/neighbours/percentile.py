@@ -6,7 +6,6 @@ has grown by a tenth. Of a small table it is all pairs; of a large one, the numb
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +58,7 @@ def percentiles_of(table: EmbeddingTable) -> Percentiles | None:
     if rows < 2:
         return None
     new = Percentiles(rows, tuple(np.quantile(_random_scores(table, rows), LEVELS / 100).round(7).tolist()))
-    with suppress(OSError, ValueError, RuntimeError):  # a table that may not be written to is searched all the same
-        table.dataset.update_config({NOTE: json.dumps({"rows": new.rows, "scores": new.scores})})
+    table.set_notes({NOTE: json.dumps({"rows": new.rows, "scores": new.scores})})
     return new
 
 
@@ -79,9 +77,8 @@ def _random_scores(table: EmbeddingTable, rows: int) -> NDArray[np.float64]:
 
 def _read(table: EmbeddingTable) -> Percentiles | None:
     """What was kept; None if it isn't there, or another version of wembed kept something else."""
-    text = table.dataset.config().get(NOTE) if table.dataset is not None else None
     try:
-        kept: Any = json.loads(text or "null")  # whatever somebody wrote
+        kept: Any = json.loads(table.note(NOTE) or "null")  # whatever somebody wrote
         found = Percentiles(int(kept["rows"]), tuple(map(float, _numbers(kept["scores"]))))
     except (ValueError, TypeError, KeyError):
         return None

@@ -1,24 +1,42 @@
-"""Embeddings of checkpoints with known accuracies in; the accuracies of others out, with intervals."""
+"""Embeddings of checkpoints of which something is known in; the same of others out, with intervals."""
 
-from wembed.prediction.domain import fitted_structures, withhold
-from wembed.prediction.examples import Examples
+from wembed.prediction.answers import Answer, Fitted
+from wembed.prediction.classifier import Classified, Classifier, fit_classifier
+from wembed.prediction.examples import Examples, Kinds
 from wembed.prediction.intervals import COVERAGE
+from wembed.prediction.kept import FOLDER, kept_or_fitted
 from wembed.prediction.learned import learned_part
-from wembed.prediction.predictor import MIN_RUNS, Predictions, Predictor, TooFewRunsError, fit_predictor
-from wembed.prediction.rows import check_accuracies, fit_on_rows, known_split
+from wembed.prediction.predictor import Limits, Predictions, Predictor, fit_predictor
+from wembed.prediction.rows import Ground, fit_target, kinds_of, known_split
+from wembed.prediction.sides import MIN_RUNS, TooFewRunsError
+from wembed.prediction.targets import ACCURACY, Target, find_target, known_targets
+from wembed.prediction.transfer import Transfer
 
 __all__ = [
+    "ACCURACY",
     "COVERAGE",
+    "FOLDER",
     "MIN_RUNS",
+    "Answer",
+    "Classified",
+    "Classifier",
     "Examples",
+    "Fitted",
+    "Ground",
+    "Kinds",
+    "Limits",
     "Predictions",
     "Predictor",
+    "Target",
     "TooFewRunsError",
-    "check_accuracies",
-    "fit_on_rows",
+    "Transfer",
+    "find_target",
+    "fit_classifier",
     "fit_predictor",
-    "fitted_structures",
+    "fit_target",
+    "kept_or_fitted",
+    "kinds_of",
     "known_split",
+    "known_targets",
     "learned_part",
-    "withhold",
 ]

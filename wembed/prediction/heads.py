@@ -1,126 +1,97 @@
-"""Regressions on standardised features: kernel ridge and gradient boosting, which err in different ways.
+"""Places and targets of training examples in; regressions of four kinds, which err in different ways, out.
 
-Each gives one candidate per setting; which is best is for validation to say. Legend: N checkpoints, D features.
+Each kind gives one candidate per setting; which is best is for validation to say. A head is nothing but arrays, so that
+it can be kept without being code. A category is regressed, too: one target per class, 1 where it is the class and 0
+where not, which minimises the Brier score. Legend: N checkpoints, C directions, T targets.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.prediction.examples import Targets, Vectors
+from wembed.prediction.examples import Vectors
+from wembed.prediction.space import Standardised as Standardised
+from wembed.prediction.space import squared_distances
+
+Outputs = NDArray[np.float64]
 
 # Factors of the median squared distance of two training examples.
-_WIDTHS = (0.5, 1.0, 2.0, 8.0)
-_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_TREE_FEATURES = 64  # of more, as many principal components are grown trees on: trees on hundreds take too long
-_FARTHEST = 5.0  # deviations
-_CONSTANT = 1e-9  # a feature that deviates less carries nothing
+_WIDTHS = (0.5, 2.0, 8.0)
+_RIDGES = (1e-3, 1e-2, 1e-1)
+_SHRINKAGES = (1.0, 10.0, 100.0, 1000.0)
+_DECAYS = (0.1, 1.0)
+_MOST_EXAMPLES = 4000  # of a kernel, whose cost grows with their cube
 
 
 class Head(Protocol):
     """A fitted regression."""
 
-    def predict(self, vectors: Vectors) -> Targets:
-        """Values [M] for standardised features [M, D]."""
+    def predict(self, places: Vectors) -> Outputs:
+        """Values [M, T] for places [M, C]."""
 
 
 @dataclass(frozen=True)
-class Standardised:
-    """Brings features to mean 0 and deviation 1 over the training examples, and drops those that never vary.
+class Linear:
+    """A weighted sum of the directions.
 
-    What lies far outside is taken for what lies at its edge, so that networks of another kind get a prediction, too.
+    Args:
+        coefficients: [C, T].
+        offset: [T].
     """
 
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-    kept: NDArray[np.bool_]
+    coefficients: NDArray[np.float64]
+    offset: NDArray[np.float64]
 
-    @classmethod
-    def of(cls, vectors: Vectors) -> "Standardised":
-        """Learns it from training features [N, D]."""
-        deviation = vectors.std(0)
-        kept = deviation > _CONSTANT * np.maximum(np.abs(vectors).max(0, initial=0.0), _CONSTANT)
-        return cls(vectors.mean(0)[kept], deviation[kept], kept)
-
-    def __call__(self, vectors: Vectors) -> Vectors:
-        """Features [M, D] to [M, D']."""
-        scaled: Vectors = ((vectors[:, self.kept] - self.mean) / self.deviation).clip(-_FARTHEST, _FARTHEST)
-        return scaled
+    def predict(self, places: Vectors) -> Outputs:
+        """See Head."""
+        return np.asarray(places @ self.coefficients + self.offset)
 
 
 @dataclass(frozen=True)
-class KernelRidge:
+class Kernel:
     """A Gaussian kernel's weighted sum over training examples.
 
     Args:
-        examples: [N, D].
-        coefficients: [N].
+        examples: [N, C].
+        coefficients: [N, T].
         width: of the kernel, a squared distance.
-        offset: what is predicted far from everything.
+        offset: what is predicted far from everything, [T].
     """
 
     examples: Vectors
     coefficients: NDArray[np.float64]
     width: float
-    offset: float
+    offset: NDArray[np.float64]
 
-    def predict(self, vectors: Vectors) -> Targets:
+    def predict(self, places: Vectors) -> Outputs:
         """See Head."""
-        kernel = np.exp(-squared_distances(vectors, self.examples) / self.width)  # [M, N]
-        values: Targets = kernel @ self.coefficients + self.offset
-        return values
-
-
-def kernel_ridges(vectors: Vectors, targets: Targets) -> Iterator[Head]:
-    """Candidates of all widths and ridges; one eigendecomposition serves all ridges of a width."""
-    distances = squared_distances(vectors, vectors)  # [N, N]
-    scale = float(np.median(distances[~np.eye(len(vectors), dtype=bool)])) or 1.0
-    offset = float(targets.mean())
-    for width in _WIDTHS:
-        values, basis = np.linalg.eigh(np.exp(-distances / (width * scale)))
-        rotated = basis.T @ (targets - offset)  # [N]
-        for ridge in _RIDGES:
-            yield KernelRidge(vectors, basis @ (rotated / (np.maximum(values, 0.0) + ridge)), width * scale, offset)
+        kernel = np.exp(-squared_distances(places, self.examples) / self.width)  # [M, N]
+        return np.asarray(kernel @ self.coefficients + self.offset)
 
 
 @dataclass(frozen=True)
-class Boosting:
-    """Gradient boosting, cut off after some trees.
+class Network:
+    """A small MLP of one hidden layer of ReLUs.
 
     Args:
-        trees: a fitted HistGradientBoostingRegressor.
-        count: how many of its trees to use.
-        basis: principal directions to look along, [D, C]; None for the features themselves.
+        first: [C, H].
+        first_bias: [H].
+        second: [H, T].
+        second_bias: [T].
     """
 
-    trees: Any  # sklearn has no types
-    count: int
-    basis: NDArray[np.float64] | None
+    first: NDArray[np.float64]
+    first_bias: NDArray[np.float64]
+    second: NDArray[np.float64]
+    second_bias: NDArray[np.float64]
 
-    def predict(self, vectors: Vectors) -> Targets:
+    def predict(self, places: Vectors) -> Outputs:
         """See Head."""
-        steps = self.trees.staged_predict(_along(vectors, self.basis))
-        values: Targets = next(value for number, value in enumerate(steps, start=1) if number == self.count)
-        return values
-
-
-def boostings(vectors: Vectors, targets: Targets, seed: int) -> Iterator[Head]:
-    """Candidates of several lengths of one fit."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    basis = None
-    if vectors.shape[1] > _TREE_FEATURES:
-        basis = np.linalg.svd(vectors, full_matrices=False)[2][:_TREE_FEATURES].T  # [D, C]
-    trees = HistGradientBoostingRegressor(
-        learning_rate=0.08, max_iter=200, max_leaf_nodes=12, min_samples_leaf=5, max_features=0.3,
-        early_stopping=False, random_state=seed,
-    )  # fmt: skip
-    trees.fit(_along(vectors, basis), targets)
-    for count in (50, 100, 200):
-        yield Boosting(trees, count, basis)
+        hidden = np.maximum(places @ self.first + self.first_bias, 0.0)
+        return np.asarray(hidden @ self.second + self.second_bias)
 
 
 @dataclass(frozen=True)
@@ -129,18 +100,51 @@ class Mean:
 
     heads: tuple[Head, ...]
 
-    def predict(self, vectors: Vectors) -> Targets:
+    def predict(self, places: Vectors) -> Outputs:
         """See Head."""
-        values: Targets = np.mean([head.predict(vectors) for head in self.heads], axis=0)
-        return values
+        return np.asarray(np.mean([head.predict(places) for head in self.heads], axis=0))
 
 
-def squared_distances(left: Vectors, right: Vectors) -> NDArray[np.float64]:
-    """Squared distances of rows [M, D] and [N, D], [M, N]."""
-    squares = np.square(left).sum(1)[:, None] + np.square(right).sum(1)
-    distances: NDArray[np.float64] = np.maximum(squares - 2.0 * left @ right.T, 0.0)
-    return distances
+def linears(places: Vectors, targets: Outputs) -> Iterator[Head]:
+    """Ridge regressions."""
+    centre, offset = places.mean(0), targets.mean(0)
+    gram, moment = (places - centre).T @ (places - centre), (places - centre).T @ (targets - offset)
+    for shrinkage in _SHRINKAGES:
+        coefficients = np.linalg.solve(gram + shrinkage * np.eye(len(gram)), moment)
+        yield Linear(coefficients, offset - centre @ coefficients)
 
 
-def _along(vectors: Vectors, basis: NDArray[np.float64] | None) -> Vectors:
-    return vectors if basis is None else vectors @ basis
+def kernels(places: Vectors, targets: Outputs) -> Iterator[Head]:
+    """Kernel ridge regressions, on evenly chosen examples where there are very many."""
+    chosen = np.linspace(0, len(places) - 1, min(len(places), _MOST_EXAMPLES)).astype(int)
+    places, targets = places[chosen], targets[chosen]
+    distances = squared_distances(places, places)  # [N, N]
+    scale = float(np.median(distances[~np.eye(len(places), dtype=bool)])) or 1.0
+    offset = targets.mean(0)
+    for width in _WIDTHS:
+        kernel = np.exp(-distances / (width * scale))
+        for ridge in _RIDGES:
+            coefficients = np.linalg.solve(kernel + ridge * np.eye(len(kernel)), targets - offset)
+            yield Kernel(places, coefficients, width * scale, offset)
+
+
+def networks(places: Vectors, targets: Outputs, seed: int) -> Iterator[Head]:
+    """Small MLPs by sklearn, on places and targets brought to one scale."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPRegressor
+
+    scale = float(places.std(0).max(initial=0.0)) or 1.0
+    offset, deviation = targets.mean(0), np.maximum(targets.std(0), 1e-12)
+    scaled = (targets - offset) / deviation  # [N, T]
+    for decay in _DECAYS:
+        network = MLPRegressor(
+            hidden_layer_sizes=(32,), alpha=decay, max_iter=40, learning_rate_init=3e-3,
+            batch_size=min(64, len(places)), random_state=seed,
+        )  # fmt: skip
+        with warnings.catch_warnings():  # 40 epochs are meant, converged or not
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit(places / scale, scaled if scaled.shape[1] > 1 else scaled[:, 0])
+        (first, second), (first_bias, second_bias) = network.coefs_, network.intercepts_
+        yield Network(first / scale, first_bias, second * deviation, second_bias * deviation + offset)

@@ -1,29 +1,45 @@
-"""Embeddings and accuracies of training and validation runs in; a predictor of accuracy with an interval out.
+"""Embeddings and numbers of training and validation runs in; a predictor of that number with an interval out.
 
-Heads are fitted on training runs. One half of the validation runs chooses among their settings, the other half says
-how wide the intervals must be; no head was chosen on it, though a trained encoder's epoch was, on both. The procedure
-is the same whatever made the features.
+Heads are fitted on training runs. One half of the validation runs chooses among them and says where they err, the other
+half says how wide the intervals must be; no head was chosen on it, though a trained encoder's epoch was, on both. The
+procedure is the same whatever made the features.
 """
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.device import one_thread
-from wembed.errors import WembedError
-from wembed.prediction.examples import Examples, Targets, Vectors
-from wembed.prediction.heads import Head, Mean, Standardised, boostings, kernel_ridges, squared_distances
-from wembed.prediction.intervals import COVERAGE, conformal_quantile
+from wembed.prediction.choice import HeldOut, chosen_head
+from wembed.prediction.domain import Domain, Seen, fit_domain
+from wembed.prediction.examples import Examples, Kinds, Targets, Vectors
+from wembed.prediction.heads import Head
+from wembed.prediction.intervals import COVERAGE, Scores, Smooth
+from wembed.prediction.sides import Halves, check_runs
+from wembed.prediction.space import Space
 
-MIN_RUNS = {"training": 10, "validation": 4}  # with fewer than 18 of the latter the intervals are all of 0 to 1
-_DOMAIN_COVERAGE = 0.95  # of new runs of the same kind that count as in domain
+_SMALLEST_ERROR = 1e-3  # of the range of values: none is expected below it
 
 
-class TooFewRunsError(WembedError):
-    """There are not enough runs with known accuracies to predict from."""
+@dataclass(frozen=True)
+class Limits:
+    """What a number can be.
+
+    Args:
+        low: its least value.
+        high: its greatest.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def cut(self, values: Targets) -> Targets:
+        """Values cut to it."""
+        return np.clip(values, self.low, self.high)
+
+
+UNIT = Limits()
 
 
 @dataclass(frozen=True)
@@ -31,10 +47,10 @@ class Predictions:
     """What is predicted of M checkpoints, each [M].
 
     Args:
-        values: accuracies, 0 to 1; not a number where they are withheld, and so are the ends.
-        low: lower ends of the intervals, which hold the truth with probability COVERAGE.
+        values: the numbers, such as accuracies, within their limits.
+        low: lower ends of the intervals, which hold the truth with the probability asked for.
         high: upper ends.
-        in_domain: whether a checkpoint lies as near to the training examples as 95 % of validation runs do.
+        in_domain: whether a checkpoint is of the kind that the predictor was fitted on, see `Domain`.
     """
 
     values: Targets
@@ -48,96 +64,80 @@ class Predictor:
     """A fitted predictor; make one with `fit_predictor`.
 
     Args:
-        standardised: of the training features.
-        head: on standardised features.
-        examples: the standardised training features, [N, D].
-        half_width: of the intervals before they are cut to 0 to 1.
-        reach: the distance from the nearest training example up to which a checkpoint is in domain.
+        space: of the training features.
+        head: on places in it.
+        domain: what it was fitted for.
+        error: what error is expected at a predicted value.
+        scores: errors of calibration runs over what is expected of them.
+        limits: of the number.
     """
 
-    standardised: Standardised
+    space: Space
     head: Head
-    examples: Vectors
-    half_width: float
-    reach: float
+    domain: Domain
+    error: Smooth
+    scores: Scores
+    limits: Limits
 
-    def predict(self, vectors: Vectors) -> Predictions:
-        """Predictions for embeddings [M, D]."""
-        features = self.standardised(vectors.astype(np.float64))
-        values = np.clip(self.head.predict(features), 0.0, 1.0)
-        low, high = np.maximum(values - self.half_width, 0.0), np.minimum(values + self.half_width, 1.0)
-        return Predictions(values, low, high, _nearest(features, self.examples) <= self.reach)
+    def predict(self, vectors: Vectors, kinds: Kinds | None = None, level: float = COVERAGE) -> Predictions:
+        """Predictions for embeddings [M, D].
+
+        Args:
+            vectors: the embeddings.
+            kinds: of the networks; None to judge by their embeddings alone whether they are in domain.
+            level: how often intervals shall hold the truth, between 0 and 1.
+        """
+        places = self.space(vectors)
+        values = self.limits.cut(self.head.predict(places)[:, 0])
+        half_widths = self.scores.quantile(level) * self.error(values)
+        low, high = self.limits.cut(values - half_widths), self.limits.cut(values + half_widths)
+        return Predictions(values, low, high, self.domain.holds(places, values, kinds))
 
 
-def fit_predictor(train: Examples, validation: Examples, seed: int = 0) -> Predictor:
+def fit_predictor(
+    train: Examples, validation: Examples, seed: int = 0, limits: Limits = UNIT, what: str = "accuracies"
+) -> Predictor:
     """Fits heads, chooses among them and calibrates the intervals.
 
     Args:
         train: what heads are fitted on.
         validation: other runs, which choose and calibrate.
-        seed: of the trees.
+        seed: of trees and networks.
+        limits: of the number that is predicted.
+        what: the number is, in messages.
 
     Raises:
         TooFewRunsError: there are.
         ValueError: a run is on both sides.
     """
-    check_runs(train, validation)
+    check_runs(train, validation, what)
+    halves = Halves.of(validation)
     with one_thread():
-        standardised = Standardised.of(train.vectors)
-        features = standardised(train.vectors)
-        choosing, calibrating = _halves(validation)
-        head = _chosen(features, train.targets, standardised, choosing, seed)
-        held_out = standardised(calibrating.vectors)
-        errors = np.abs(calibrating.targets - np.clip(head.predict(held_out), 0.0, 1.0))  # [N]
-        distances = _nearest(held_out, features)  # [N]
-    weights, runs = calibrating.weights(), calibrating.run_count
-    reach = conformal_quantile(distances, weights, runs, _DOMAIN_COVERAGE)
-    half_width = conformal_quantile(errors, weights, runs, COVERAGE)
-    return Predictor(standardised, head, features, half_width, min(reach, float(distances.max())))
+        space = Space.of(train.vectors)
+        places, choosing = space(train.vectors), space(halves.choosing.vectors)
+        judge = HeldOut(choosing, halves.choosing.targets[:, None], halves.choosing.weights(), limits.low, limits.high)
+        head = chosen_head(places, train.targets[:, None], judge, seed)
+        fitted, chosen_by, calibrating, held_out = (
+            _seen(space, head, examples, limits)
+            for examples in (train, halves.choosing, halves.calibrating, validation)
+        )
+        error = _expected_error(chosen_by, limits)
+        domain = fit_domain(fitted, held_out)
+    own = halves.calibrating
+    scores = Scores(_errors(calibrating) / error(calibrating.values), own.weights(), own.run_count)
+    return Predictor(space, head, domain, error, scores, limits)
 
 
-def check_runs(train: Examples, validation: Examples) -> None:
-    """Checks that there is enough to fit and calibrate on.
-
-    Raises:
-        TooFewRunsError: there are.
-        ValueError: a run is on both sides.
-    """
-    for name, examples in (("training", train), ("validation", validation)):
-        if examples.run_count < MIN_RUNS[name]:
-            found = f"found {examples.run_count} {name} runs, expected {MIN_RUNS[name]} or more"
-            raise TooFewRunsError(f"too few runs with known accuracies to predict from: {found}", "add more to the zoo")
-    both = sorted(set(train.runs) & set(validation.runs))
-    if both:
-        raise ValueError(f"run {both[0]} is among training and validation runs")
+def _seen(space: Space, head: Head, examples: Examples, limits: Limits) -> Seen:
+    places = space(examples.vectors)
+    return Seen(places, limits.cut(head.predict(places)[:, 0]), examples)
 
 
-def _chosen(features: Vectors, targets: Targets, standardised: Standardised, choosing: Examples, seed: int) -> Head:
-    """The best kernel ridge, the best boosting, or their mean."""
-    held_out, weights = standardised(choosing.vectors), choosing.weights()
-
-    def error(head: Head) -> float:
-        return float(weights @ np.square(np.clip(head.predict(held_out), 0.0, 1.0) - choosing.targets))
-
-    def best(heads: Iterable[Head]) -> Head:
-        return min(heads, key=error)
-
-    smooth, grown = best(kernel_ridges(features, targets)), best(boostings(features, targets, seed))
-    return best([Mean((smooth, grown)), smooth, grown])
+def _expected_error(seen: Seen, limits: Limits) -> Smooth:
+    range_of_values = limits.high - limits.low
+    width = 0.5 * float(seen.values.std()) or range_of_values
+    return Smooth(seen.values, np.maximum(_errors(seen), _SMALLEST_ERROR * range_of_values), width)
 
 
-def _halves(validation: Examples) -> tuple[Examples, Examples]:
-    """Two halves of the runs, in the order of a hash of their names."""
-    names = sorted(set(validation.runs), key=lambda name: hashlib.sha256(str(name).encode()).digest())
-    first = np.isin(validation.runs, names[: len(names) // 2])  # [N]
-    return _part(validation, first), _part(validation, ~first)
-
-
-def _part(examples: Examples, mask: NDArray[np.bool_]) -> Examples:
-    return Examples(examples.vectors[mask], examples.targets[mask], examples.runs[mask])
-
-
-def _nearest(features: Vectors, examples: Vectors) -> NDArray[np.float64]:
-    """The distance of each row [M, D] to its nearest example, [M]."""
-    nearest: NDArray[np.float64] = np.sqrt(squared_distances(features, examples).min(1))
-    return nearest
+def _errors(seen: Seen) -> NDArray[np.float64]:
+    return np.abs(seen.examples.targets - seen.values)

@@ -1,55 +1,60 @@
-"""Catalog rows and embeddings in; a predictor fitted on the zoo's training and validation runs out."""
+"""Catalog rows and embeddings in; a predictor of any target, fitted on the zoo's training and validation runs, out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.catalog import CatalogRow, Split, assign_splits
-from wembed.errors import NotFoundError
-from wembed.prediction.examples import Examples
-from wembed.prediction.predictor import Predictor, fit_predictor
+from wembed.prediction.answers import Fitted
+from wembed.prediction.classifier import Classifier, fit_classifier
+from wembed.prediction.examples import Examples, Kinds
+from wembed.prediction.predictor import Limits, Predictor, fit_predictor
+from wembed.prediction.targets import ACCURACY, Target, Value, values_of
 
 _SAME = 1e-5  # distance of two unit vectors below which they are one network's
 
 
-def fit_on_rows(
-    rows: Sequence[CatalogRow],
-    vectors: Mapping[str, NDArray[np.floating]],
-    split_seed: int,
-    seed: int = 0,
-    hold_out: str = "",
-) -> Predictor:
-    """Fits a predictor of accuracy on a zoo.
+@dataclass(frozen=True)
+class Ground:
+    """What predictions rest on.
 
     Args:
         rows: of the zoo.
         vectors: id -> embedding [D], or its learned part; rows without one are passed over.
+        transfers: id -> what `Transfer` makes of it, [K]; {} to go without.
+        encoder: id of the encoder.
         split_seed: of the split into training, validation and test runs; the latter are left alone.
-        seed: of the fit.
+        seed: of the fits.
         hold_out: see `assign_splits`.
+    """
+
+    rows: Sequence[CatalogRow]
+    vectors: Mapping[str, NDArray[np.floating]]
+    transfers: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    encoder: str = ""
+    split_seed: int = 0
+    seed: int = 0
+    hold_out: str = ""
+
+
+def fit_target(ground: Ground, target: Target) -> Fitted:
+    """Fits a predictor of a target.
 
     Raises:
-        NotFoundError: no row has an accuracy.
-        TooFewRunsError: too few runs have one.
+        TooFewRunsError: too few runs have a value of it.
     """
-    check_accuracies(rows)
-    splits = assign_splits(rows, split_seed, hold_out)
-    train, validation = (_examples(rows, vectors, splits, side) for side in ("train", "validation"))
-    return fit_predictor(train, validation, seed)
+    fit = _fit_category if target.kind == "category" else _fit_number
+    what = "accuracies" if target == ACCURACY else f"values of {target.name}"
+    return Fitted(target.name, target.logarithmic, fit(ground, target, what))
 
 
-def check_accuracies(rows: Sequence[CatalogRow]) -> None:
-    """Checks that there is something to predict from.
-
-    Raises:
-        NotFoundError: no row has an accuracy.
-    """
-    if all(row.accuracy is None for row in rows):
-        hint = (
-            "`wembed zoo build` makes checkpoints with accuracies, `wembed zoo add --metadata rows.csv` adds known ones"
-        )
-        raise NotFoundError(f"no accuracy is known of the zoo's {len(rows)} checkpoints, nothing to predict from", hint)
+def kinds_of(structures: Sequence[str], transfers: Sequence[NDArray[np.floating] | None]) -> Kinds:
+    """What is known of the kinds of networks: structures, and transfers, of which any may be missing."""
+    length = next((len(transfer) for transfer in transfers if transfer is not None), 0)
+    rows = [np.zeros(length) if transfer is None else transfer for transfer in transfers]
+    return Kinds(np.array(structures, dtype=np.str_), np.array(rows, dtype=np.float32).reshape(len(rows), length))
 
 
 def known_split(
@@ -74,13 +79,39 @@ def known_split(
     return splits[known[nearest]] if distances[nearest] < _SAME else None
 
 
+def _fit_number(ground: Ground, target: Target, what: str) -> Predictor:
+    scaled = np.log if target.logarithmic else float
+    train, validation = _sides(ground, target, lambda value: float(scaled(value)))
+    limits = Limits(float(scaled(target.limits.low)), float(scaled(target.limits.high)))
+    return fit_predictor(train, validation, ground.seed, limits, what)
+
+
+def _fit_category(ground: Ground, target: Target, what: str) -> Classifier:
+    values = values_of(target, ground.rows)
+    classes = sorted({str(values[row.id]) for row in _side(ground, values, "train")})
+    places = {name: float(place) for place, name in enumerate(classes)}
+    train, validation = _sides(ground, target, lambda value: places.get(str(value), -1.0))
+    return fit_classifier(train, validation, np.array(classes, dtype=np.str_), ground.seed, what)
+
+
+def _sides(ground: Ground, target: Target, number: Callable[[Value], float]) -> list[Examples]:
+    """Training and validation examples."""
+    values = values_of(target, ground.rows)
+    return [_examples(ground, _side(ground, values, side), values, number) for side in ("train", "validation")]
+
+
+def _side(ground: Ground, values: Mapping[str, Value], side: str) -> list[CatalogRow]:
+    splits = assign_splits(ground.rows, ground.split_seed, ground.hold_out)
+    return [row for row in ground.rows if row.id in values and row.id in ground.vectors and splits[row.id] == side]
+
+
 def _examples(
-    rows: Sequence[CatalogRow], vectors: Mapping[str, NDArray[np.floating]], splits: Mapping[str, Split], side: Split
+    ground: Ground, rows: Sequence[CatalogRow], values: Mapping[str, Value], number: Callable[[Value], float]
 ) -> Examples:
-    chosen = [row for row in rows if row.accuracy is not None and row.id in vectors and splits[row.id] == side]
-    dimension = len(next(iter(vectors.values()), ()))
+    dimension = len(next(iter(ground.vectors.values()), ()))
     return Examples(
-        np.array([vectors[row.id] for row in chosen], dtype=np.float64).reshape(len(chosen), dimension),
-        np.array([row.accuracy for row in chosen], dtype=np.float64),
-        np.array([row.run or row.id for row in chosen], dtype=np.str_),
+        np.array([ground.vectors[row.id] for row in rows], dtype=np.float64).reshape(len(rows), dimension),
+        np.array([number(values[row.id]) for row in rows], dtype=np.float64),
+        np.array([row.run or row.id for row in rows], dtype=np.str_),
+        kinds_of([row.structure for row in rows], [ground.transfers.get(row.id) for row in rows]),
     )

@@ -3,37 +3,44 @@
 from collections.abc import Mapping, Sequence
 
 from wembed.evaluate.results import Evaluation, Result
-from wembed.report.figures import Drawing
-from wembed.report.lookup import RETRIEVAL, main_encoder, rows_of, splits
-from wembed.report.midpoints import METRIC
+from wembed.report.figures.drawings import Drawing
+from wembed.report.figures.midpoints import METRIC
+from wembed.report.headline import headlines
+from wembed.report.lookup import (
+    COMPARED,
+    HELD_OUT,
+    main_encoder,
+    names,
+    retrieval_tasks,
+    rows_of,
+    splits,
+    targets,
+    tasks,
+)
 from wembed.report.reading import note_on_errors, sentences
-from wembed.report.tables import MAIN_METRICS, count_text, result_table, split_table, text_table
+from wembed.report.tables import (
+    cell_text,
+    count_text,
+    headline_table,
+    metric_table,
+    result_table,
+    split_table,
+    text_table,
+)
+from wembed.report.tasks import SECTIONS, wording
 
 FIGURES = "figures"
 STRANGERS = "strangers of the same configuration per query, least"  # the name of a fact
 _FAIR = 20  # strangers of the same configuration per query
-_SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "map": ("Map", ()),
-    "retrieval": ("Retrieval", ("retrieval-snapshot", "retrieval-noised")),
-    "prediction": ("Accuracy from weights", ("prediction", "accuracy")),
-    "zero-shot": ("Accuracy on a data set never seen", ("zero-shot",)),
-    "merging": ("Merging", ("merging",)),
-}
-_TASK_NOTES = {
-    "retrieval-snapshot": "Query: an earlier snapshot of a held-out run, its neurons permuted and rescaled. To be "
-    "found: the last snapshot of that run, among those of all runs.",
-    "retrieval-noised": "Query: a held-out checkpoint with weight noise, its neurons permuted and rescaled. To be "
-    "found: the checkpoint itself, among all of the zoo.",
-    "prediction": "Fitted on training runs, settled on validation runs, measured on test runs; the same for every row.",
-    "accuracy": "Two rows of the table above on one and the same draw of test runs (paired bootstrap): how much more "
-    "of the order the first tells.",
-    "zero-shot": "The same predictors, on networks of a data set that is in no training run.",
-    "merging": "Pairs of held-out networks of one shape, trained independently.",
-}
+_HELD_OUT_METRICS = ("tau/tau_max", "r2", "mae", "coverage")
+_HELD_OUT_NOTE = (
+    "A part of the zoo is left out when the regression is fitted, and measured on. Where a row says `(head only)`, the "
+    "encoder below the regression was trained on networks of that part."
+)
 _LIMITS = (
-    "One zoo and one seed: other zoos, those of larger networks above all, may order the rows differently.",
+    "One zoo: others, those of larger networks above all, may order the rows differently.",
     "Queries and snapshots of one run are not independent: n counts them all, so it promises more than there is.",
-    "Permutation, rescaling and noise are drawn by this program. Fine-tuning, pruning or distillation are not in it.",
+    "Permutation, rescaling, noise and damage are drawn by this program.",
     "A zoo's members share their hyperparameter ranges; networks that were trained otherwise are not in it.",
     "t-SNE keeps neighbours and not distances: gaps and sizes of clusters on the maps mean nothing.",
 )
@@ -47,9 +54,10 @@ def to_markdown(evaluation: Evaluation, drawings: Sequence[Drawing], title: str)
         drawings: the figures that stand in figures/.
         title: what was run, in a word.
     """
-    blocks = [f"# Results: {title}", *_opening(evaluation), *_facts(evaluation), *_reading(evaluation)]
-    for section, (heading, tasks) in _SECTIONS.items():
-        body = [block for task in tasks for block in _task(evaluation, task)]
+    blocks = [f"# Results: {title}", *_opening(evaluation), *_facts(evaluation)]
+    blocks += [*_headline(evaluation), *_reading(evaluation)]
+    for section, heading in SECTIONS.items():
+        body = _section(evaluation, section)
         body += [_figure(drawing) for drawing in drawings if drawing.section == section]
         blocks += [f"## {heading}", *body] if body else []
     blocks += ["## Limits", "\n".join(f"- {limit}" for limit in [*_few_strangers(evaluation), *_LIMITS])]
@@ -60,7 +68,8 @@ def _opening(evaluation: Evaluation) -> list[str]:
     return [
         f"{main_encoder(evaluation)} beside its baselines, measured on checkpoints that no training saw: whole runs "
         "are held out, never single snapshots. Bold: the best of a column; n/a: does not apply; ↑ and ↓: which way is "
-        "better. `results.json` holds all numbers."
+        f"better. {note_on_errors(evaluation)} `results.json` holds all numbers, `{FIGURES}/` every figure as PNG and "
+        "as SVG."
     ]
 
 
@@ -83,15 +92,22 @@ def _fact(fact: object) -> str:
             return str(fact)
 
 
+def _headline(evaluation: Evaluation) -> list[str]:
+    blocks = []
+    for table in headlines(evaluation):
+        blocks += [f"On {table.title}:", "\n".join(headline_table(evaluation, table))]
+    return ["## Headline", *blocks] if blocks else []
+
+
 def _reading(evaluation: Evaluation) -> list[str]:
     found = sentences(evaluation)
-    return ["## Reading", "\n".join(f"- {sentence}" for sentence in found), note_on_errors(evaluation)] if found else []
+    return ["## Reading", "\n".join(f"- {sentence}" for sentence in found)] if found else []
 
 
 def _few_strangers(evaluation: Evaluation) -> list[str]:
     """What to say where a query has fewer strangers of its own kind than a fair search needs."""
     found = []
-    for task in RETRIEVAL:
+    for task in dict.fromkeys([*retrieval_tasks(evaluation), *evaluation.facts]):
         fact = evaluation.facts.get(task)
         least = fact.get(STRANGERS) if isinstance(fact, Mapping) else None
         if isinstance(least, int) and least < _FAIR:
@@ -99,26 +115,87 @@ def _few_strangers(evaluation: Evaluation) -> list[str]:
     return found
 
 
+def _section(evaluation: Evaluation, section: str) -> list[str]:
+    if section == "held-out":
+        return _held_out(evaluation)
+    own = [task for task in tasks(evaluation) if wording(task).section == section]
+    blocks = [block for task in own for block in _task(evaluation, task)]
+    return [*blocks, *_targets(evaluation)] if section == "targets" else blocks
+
+
 def _task(evaluation: Evaluation, task: str) -> list[str]:
-    rows = rows_of(evaluation, task)
-    blocks = [f"### {task}", _TASK_NOTES[task]] if rows else []
+    if task == COMPARED:
+        return _compared(evaluation)
+    rows = [row for row in rows_of(evaluation, task) if not row.split.startswith(HELD_OUT)]
+    note = wording(task).note
+    blocks = [f"### {task}", *([note] if note else [])] if rows else []
     whole = splits(rows) if task != "merging" else splits(rows)[:1]
     for split in whole:
         blocks += _tables([row for row in rows if row.split == split], task, split)
     rest = [row for row in rows if row.split not in whole]
-    return [*blocks, *(["By configuration:", "\n".join(split_table(rest, METRIC))] if rest else [])]
+    return [*blocks, *_seeds(rows), *(["By configuration:", "\n".join(split_table(rest, METRIC))] if rest else [])]
+
+
+def _compared(evaluation: Evaluation) -> list[str]:
+    """Who finds more often than whom: a line per pair, a column per retrieval task."""
+    rows = [row for row in evaluation.results if row.task == COMPARED]
+    asked, blocks = list(dict.fromkeys(row.target for row in rows)), [f"### {COMPARED}", wording(COMPARED).note]
+    for split in splits(rows):
+        found = {(row.encoder, row.target): row for row in rows if row.split == split}
+        body = [
+            [pair, *(cell_text(found[pair, task]) if (pair, task) in found else "" for task in asked)]
+            for pair in names(row for row in rows if row.split == split)
+        ]
+        heads = ["difference of Recall@1", *(task.removeprefix("retrieval-") for task in asked)]
+        blocks += [f"Split `{split}`:", "\n".join(text_table(heads, body))]
+    return blocks
+
+
+def _held_out(evaluation: Evaluation) -> list[str]:
+    rows = [row for row in evaluation.results if row.split.startswith(HELD_OUT) and row.target in ("", "accuracy")]
+    metrics = [metric for metric in _HELD_OUT_METRICS if any(row.metric == metric for row in rows)]
+    return [_HELD_OUT_NOTE, *("\n".join(split_table(rows, metric)) for metric in metrics)] if rows else []
+
+
+def _targets(evaluation: Evaluation) -> list[str]:
+    """What is predicted beside accuracy, a table for each."""
+    blocks = []
+    for target in targets(evaluation.results):
+        rows = [row for row in evaluation.results if row.target == target]
+        blocks.append(f"### {target}")
+        for task, split in dict.fromkeys((row.task, row.split) for row in rows):
+            blocks += _tables([row for row in rows if (row.task, row.split) == (task, split)], task, split)
+    return blocks
 
 
 def _tables(rows: Sequence[Result], task: str, split: str) -> list[str]:
-    mains = MAIN_METRICS[task]
+    mains = wording(task).metrics
     others = list(dict.fromkeys(row.metric for row in rows if row.metric not in mains))
     chosen = [row for row in rows if row.metric in mains] or rows
     blocks = [f"Split `{split}`, n = {count_text(row.n for row in chosen)}:"]
     if chosen is not rows:
         blocks.append("\n".join(result_table(rows, mains)))
-    if others:
-        blocks += ["Further measures:", "\n".join(result_table(rows, others))]
-    return blocks
+        blocks += ["Further measures:"] if others else []
+    return [*blocks, *(["\n".join(_further(rows, others))] if others else [])]
+
+
+def _further(rows: Sequence[Result], metrics: Sequence[str]) -> list[str]:
+    """A table that is longer than it is wide."""
+    chosen = [row for row in rows if row.metric in metrics]
+    return (metric_table if len(metrics) > len(names(chosen)) else result_table)(chosen, metrics)
+
+
+def _seeds(rows: Sequence[Result]) -> list[str]:
+    """How far seeds are apart, where there were several."""
+    several = [row for row in rows if row.seeds > 1 and row.spread is not None]
+    if not several:
+        return []
+    widest = max(several, key=lambda row: row.spread or 0.0)
+    count = count_text(row.seeds for row in several)
+    return [
+        f"Means over {count} seeds; the largest standard deviation over them is {widest.spread:.3f} ({widest.encoder}, "
+        f"{widest.metric}, `{widest.split}`)."
+    ]
 
 
 def _figure(drawing: Drawing) -> str:

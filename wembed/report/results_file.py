@@ -12,39 +12,68 @@ from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate.results import Evaluation
 
 FILE = "results.json"
-FORMAT = 1
+_MAKE = "make it with `wembed report`, `wembed experiment` or `wembed evaluate -o FILE.json`"
+FORMAT = 2
+_READ = (1, 2)  # format 1 is a part of 2
 _DIGITS = 6  # significant: more than any of the numbers is worth
 _EVALUATION = TypeAdapter(Evaluation)
+# What may hold a number that isn't finite, such as the loss of a training that diverged; JSON has null for it.
+_SERIES: Mapping[str, tuple[str, ...]] = {
+    "curves": ("accuracy", "loss"),
+    "recall": ("values",),
+    "calibration": ("coverages",),
+    "training": ("loss", "validation"),
+    "predictions": ("value", "low", "high"),
+    "zero_shot": ("value", "low", "high"),
+    "map": ("layers",),
+}
 
 
 def to_text(evaluation: Evaluation) -> str:
-    """JSON with sorted keys and rounded numbers; what isn't finite becomes null."""
-    values = _rounded(_EVALUATION.dump_python(evaluation, mode="json"))
-    return json.dumps({"format": FORMAT} | values, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    """JSON with sorted keys, rounded numbers and a line per item; what isn't finite becomes null."""
+    values = {"format": FORMAT} | _rounded(_EVALUATION.dump_python(evaluation, mode="json"))
+    return "{\n" + ",\n".join(f" {json.dumps(name)}: {_lines(values[name])}" for name in sorted(values)) + "\n}\n"
 
 
-def read_results(folder: Path) -> Evaluation:
-    """Gives the evaluation that a folder's results.json holds; a null in a curve reads as NaN.
+def read_results(place: Path) -> Evaluation:
+    """Gives the evaluation that a folder's results.json, or another such file, holds; a null in a series reads as NaN.
 
     Raises:
         NotFoundError: if there is none.
         WembedError: if it is no such file.
     """
-    path = folder / FILE
+    path = place / FILE if place.is_dir() or not place.suffix else place
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
-            raise ValueError(f"expected an object of format {FORMAT}")
-        values["curves"] = [_with_nans(curve) for curve in values.get("curves", ())]
+        if not isinstance(values, dict) or values.pop("format", None) not in _READ:
+            raise ValueError(f"expected an object of format {' or '.join(map(str, _READ))}")
+        for name, fields in _SERIES.items():
+            if name in values:
+                values[name] = _with_nans(values[name], fields)
         return _EVALUATION.validate_python(values)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no {FILE} in {folder}", "make it with `wembed report` or `wembed experiment`") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(f"no {path.name} in {path.parent}", _MAKE) from error
+    except OSError as error:
+        raise WembedError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise WembedError(f"{path} holds no results: {where}: {first['msg'].lower()}", "evaluate again") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WembedError(f"{path} holds no results: {error}", "evaluate again") from error
+
+
+def _lines(value: Any) -> str:  # whatever JSON can hold
+    """A list with a line per item, an object with one per entry; what is inside them in one line."""
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"  {_line(item)}" for item in value) + "\n ]"
+    if isinstance(value, dict) and value:
+        return "{\n" + ",\n".join(f"  {json.dumps(name)}: {_line(value[name])}" for name in sorted(value)) + "\n }"
+    return _line(value)
+
+
+def _line(value: Any) -> str:  # whatever JSON can hold
+    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def _rounded(value: Any) -> Any:  # whatever JSON can hold
@@ -59,9 +88,26 @@ def _rounded(value: Any) -> Any:  # whatever JSON can hold
             return value
 
 
-def _with_nans(curve: Mapping[str, Any]) -> dict[str, Any]:  # a curve as JSON holds it
-    lines = {
-        name: {method: [math.nan if value is None else value for value in line] for method, line in curve[name].items()}
-        for name in ("accuracy", "loss")
-    }
-    return dict(curve) | lines
+def _with_nans(value: Any, fields: tuple[str, ...]) -> Any:  # whatever JSON can hold
+    """The same with NaN in place of null, in some fields of the items that lists and objects hold."""
+    match value:
+        case list():
+            return [_with_nans(entry, fields) for entry in value]
+        case dict() if any(name in value for name in fields):
+            return {name: _filled(entry) if name in fields else entry for name, entry in value.items()}
+        case dict():
+            return {name: _with_nans(entry, fields) for name, entry in value.items()}
+        case _:
+            return value
+
+
+def _filled(value: Any) -> Any:  # whatever JSON can hold
+    match value:
+        case list():
+            return [_filled(entry) for entry in value]
+        case dict():
+            return {name: _filled(entry) for name, entry in value.items()}
+        case None:
+            return math.nan
+        case _:
+            return value

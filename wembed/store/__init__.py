@@ -3,16 +3,18 @@
 from wembed.store.block import Block
 from wembed.store.index import Index
 from wembed.store.place import is_remote
-from wembed.store.schema import CATALOG_COLUMNS, PLAIN_COLUMNS, Key, Row, Value, Vectors, spelt
+from wembed.store.schema import CATALOG_COLUMNS, PLAIN_COLUMNS, TENSOR_COLUMNS, Key, Listed, Row, Value, Vectors, spelt
 from wembed.store.table import EmbeddingTable
 
 __all__ = [
     "CATALOG_COLUMNS",
     "PLAIN_COLUMNS",
+    "TENSOR_COLUMNS",
     "Block",
     "EmbeddingTable",
     "Index",
     "Key",
+    "Listed",
     "Row",
     "Value",
     "Vectors",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.store.schema import PLAIN_COLUMNS, Value, Vectors
+from wembed.store.schema import PLAIN_COLUMNS, Listed, Vectors
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Block:
 
     def take(
         self, indices: Sequence[int] | NDArray[np.intp], columns: Sequence[str] = PLAIN_COLUMNS
-    ) -> list[dict[str, Value]]:
+    ) -> list[dict[str, Listed]]:
         """Gives columns of the rows at some of the N places, in the order of the places."""
         if not len(indices):
             return []
         wanted = self.offsets[np.asarray(indices, np.intp)]
-        found: list[dict[str, Value]] = self.dataset.take(wanted.tolist(), columns=list(columns)).to_pylist()
+        found: list[dict[str, Listed]] = self.dataset.take(wanted.tolist(), columns=list(columns)).to_pylist()
         return found
 
 

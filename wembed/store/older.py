@@ -1,20 +1,20 @@
-"""A table that an earlier version of wembed wrote, with keys and vectors alone, in; one of today's schema out.
+"""A table that an earlier version of wembed wrote, with fewer columns, in; one of today's schema out.
 
-Its rows get no id: bringing the table in line with the catalog gives them theirs.
+Rows that have no id get theirs when the table is brought in line with the catalog. Hashes of tensors stay unknown.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from wembed.store.place import load_lance, open_dataset, storage_options, unwritable
-from wembed.store.schema import CATALOG_COLUMNS, KEY_COLUMNS
+from wembed.store.schema import CATALOG_COLUMNS, KEY_COLUMNS, TENSOR_COLUMNS
 
 BLOCK = 8192  # rows
 
 
 def is_older(schema: Any) -> bool:  # a pyarrow schema, which has no types
     """Whether a table lacks columns that it would have today."""
-    return not {"id", *CATALOG_COLUMNS} <= set(schema.names)
+    return not {"id", *CATALOG_COLUMNS, *TENSOR_COLUMNS} <= set(schema.names)
 
 
 def renew(dataset: Any, schema: Any) -> Any:  # Lance and pyarrow have no types

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Value = str | int | float | None
+Listed = Value | list[str]  # what a column may hold, those of tensors included
 Vectors = NDArray[np.float32]
 
 KEY_COLUMNS = ("content", "spec", "encoder", "id")
@@ -25,7 +26,8 @@ _KINDS: dict[type, tuple[str, ...]] = {
     float: ("accuracy", "validation_accuracy", "loss", "gap"),
 }  # fmt: skip
 CATALOG_COLUMNS: dict[str, type] = {name: kind for kind, names in _KINDS.items() for name in names}
-PLAIN_COLUMNS = (*KEY_COLUMNS, *CATALOG_COLUMNS)  # all but the vector
+PLAIN_COLUMNS = (*KEY_COLUMNS, *CATALOG_COLUMNS)  # all but the vector and the tensors
+TENSOR_COLUMNS = ("tensors", "hashes")  # names and hashes of the tensors, in one order
 _LARGEST = 2**63 - 1  # that a column of whole numbers can hold
 
 
@@ -49,11 +51,13 @@ class Row:
         id: in the zoo; empty for a file that is in none.
         key: what its vector was computed from.
         columns: what the catalog says of it, by names of CATALOG_COLUMNS; what isn't known may be left out.
+        tensors: name -> hash of the tensors that tell networks apart; None where that isn't known.
     """
 
     id: str
     key: Key
     columns: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    tensors: Mapping[str, str] | None = field(default=None, hash=False)
 
     def values(self) -> tuple[Value, ...]:
         """The columns as a table can hold them, in the order of CATALOG_COLUMNS."""
@@ -67,8 +71,9 @@ def arrow_schema(encoder_id: str, dimension: int) -> Any:  # a pyarrow schema, w
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     keys = [pa.field(name, pa.string(), nullable=False, metadata=_PRIMARY) for name in KEY_COLUMNS]
     columns = [pa.field(name, kinds[kind]) for name, kind in CATALOG_COLUMNS.items()]
+    tensors = [pa.field(name, pa.list_(pa.string())) for name in TENSOR_COLUMNS]
     vector = pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)
-    return pa.schema([*keys, *columns, vector], metadata={ENCODER: encoder_id.encode()})
+    return pa.schema([*keys, *columns, *tensors, vector], metadata={ENCODER: encoder_id.encode()})
 
 
 def arrow_rows(vectors: Mapping[Row, Vectors], schema: Any) -> Any:  # pyarrow has no types
@@ -84,7 +89,10 @@ def arrow_rows(vectors: Mapping[Row, Vectors], schema: Any) -> Any:  # pyarrow h
     if values.shape[1:] != (dimension,):
         raise ValueError(f"vectors are {values.shape[1:]}, the table's are ({dimension},)")
     column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), dimension)
-    return plain_rows(vectors, schema).append_column(schema.field("vector"), column)
+    rows = plain_rows(vectors, schema)
+    for name, listed in zip(TENSOR_COLUMNS, zip(*map(_listed, vectors), strict=True), strict=True):
+        rows = rows.append_column(schema.field(name), pa.array(listed, schema.field(name).type))
+    return rows.append_column(schema.field("vector"), column)
 
 
 def plain_rows(rows: Iterable[Row], schema: Any) -> Any:  # pyarrow has no types
@@ -102,6 +110,13 @@ def plain_rows(rows: Iterable[Row], schema: Any) -> Any:  # pyarrow has no types
 def spelt(text: str) -> str:
     """Gives text as a table holds it: bytes of a file's name that are no text are spelt."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _listed(row: Row) -> tuple[list[str] | None, list[str] | None]:
+    """The tensors of a row, as the two columns hold them."""
+    if row.tensors is None:
+        return None, None
+    return [*map(spelt, row.tensors)], [*row.tensors.values()]
 
 
 def _holdable(value: Value) -> Value:

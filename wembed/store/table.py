@@ -6,6 +6,7 @@ process leaves whole batches only, and any number of processes may write at once
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +22,10 @@ from wembed.store.schema import (
     ENCODER,
     KEY_COLUMNS,
     PLAIN_COLUMNS,
+    TENSOR_COLUMNS,
     Key,
+    Listed,
     Row,
-    Value,
     Vectors,
     arrow_rows,
     arrow_schema,
@@ -37,7 +39,6 @@ _READ_AHEAD = {"io_buffer_size": 32 << 20, "fragment_readahead": 1}  # bytes; me
 MAX_FILTERED = 256  # names that are looked up by a filter; more are found by a scan
 RETRIES = 100  # of a commit that another process was ahead of
 PATIENCE = timedelta(minutes=10)  # with all of them, where many processes write at once
-MARK = "wembed.catalog"  # in the table's config
 _ERRORS = (OSError, ValueError, RuntimeError)
 
 
@@ -75,10 +76,9 @@ class EmbeddingTable:
         """What Lance has of it; None if there is no table yet."""
         return self._dataset
 
-    @property
-    def mark(self) -> str | None:
-        """What `set_mark` was given last: which state of a catalog the table is in line with."""
-        return self._dataset.config().get(MARK) if self._dataset is not None else None
+    def note(self, name: str) -> str | None:
+        """What `set_notes` was given last under a name; None if nothing was."""
+        return self._dataset.config().get(name) if self._dataset is not None else None
 
     def count(self, where: str | None = None) -> int:
         """Gives the number of rows, or of those that an SQL filter lets through.
@@ -110,7 +110,7 @@ class EmbeddingTable:
         for batch in self._scan(["vector", "_rowoffset"], where):
             yield block_of(self._dataset, batch)
 
-    def rows(self, where: str | None = None, columns: Sequence[str] = PLAIN_COLUMNS) -> list[dict[str, Value]]:
+    def rows(self, where: str | None = None, columns: Sequence[str] = PLAIN_COLUMNS) -> list[dict[str, Listed]]:
         """Gives columns of all rows, or of those that an SQL filter lets through, without reading a vector.
 
         Raises:
@@ -135,6 +135,16 @@ class EmbeddingTable:
         for batch in self._scan(["content", "spec", "vector"], where) if wanted else ():
             pairs = zip(_tuples(batch.select(["content", "spec"])), vectors_of(batch), strict=True)
             found |= {Key(*pair): vector.copy() for pair, vector in pairs if Key(*pair) in wanted}
+        return found
+
+    def tensors(self, contents: Collection[str]) -> dict[str, dict[str, str]]:
+        """Gives the hashes of the tensors, by name, of those contents of checkpoints that there are some of."""
+        found: dict[str, dict[str, str]] = {}
+        where = _among("content", set(contents))
+        for batch in self._scan(["content", *TENSOR_COLUMNS], where) if contents else ():
+            for content, names, hashes in _tuples(batch):
+                if content in contents and names is not None:
+                    found[content] = dict(zip(names, hashes, strict=True))
         return found
 
     @property
@@ -207,7 +217,9 @@ class EmbeddingTable:
         changes = find_changes(held, rows)
         for copies in _parts(changes.copies):
             vectors = self.fetch([row.key for row in copies])
-            self.upsert({row: vectors[row.key] for row in copies if row.key in vectors})
+            tensors = self.tensors({row.key.content for row in copies})
+            there = [replace(row, tensors=tensors.get(row.key.content)) for row in copies if row.key in vectors]
+            self.upsert({row: vectors[row.key] for row in there})
         try:
             if changes.renewed:
                 renewed = plain_rows(changes.renewed, self._own_schema())
@@ -218,14 +230,15 @@ class EmbeddingTable:
         except _ERRORS as error:
             raise unwritable(self.uri, error) from error
 
-    def set_mark(self, mark: str) -> None:
-        """Keeps with the table which state of a catalog it is in line with, where there is one that may be written to.
+    def set_notes(self, notes: Mapping[str, str]) -> None:
+        """Keeps notes with the table, such as which state of a catalog it is in line with, where it may be written to.
 
-        Without it, the next one who asks compares the two again.
+        Without them, the next one who asks finds out again.
         """
-        if self._dataset is not None and self.mark != mark:
+        new = {name: text for name, text in notes.items() if self.note(name) != text}
+        if self._dataset is not None and new:
             with suppress(*_ERRORS):
-                self._dataset.update_config({MARK: mark})
+                self._dataset.update_config(new)
 
     def _merge(self) -> Any:  # Lance has no types
         return self._dataset.merge_insert(list(KEY_COLUMNS)).conflict_retries(RETRIES).retry_timeout(PATIENCE)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.errors import WembedError
+from wembed.kinship import Network, are_same
+from wembed.kinship.rounding import ROUNDOFF
 from wembed.zoo.duplicates.candidates import near_pairs
-from wembed.zoo.duplicates.precision import ROUNDOFF
 from wembed.zoo.duplicates.reason import Reason, by_hash, reason_of
-from wembed.zoo.duplicates.same import Network, are_same
 from wembed.zoo.duplicates.vectors import Vector
 from wembed.zoo.items import open_items
 from wembed.zoo.progress import Progress, silent

@@ -8,6 +8,7 @@ from wembed.encoder import Encoder
 from wembed.store import EmbeddingTable, Key
 from wembed.symmetry import SymmetrySpec
 from wembed.zoo.embed.opened import open_located
+from wembed.zoo.embed.owner import check_owner
 from wembed.zoo.embed.results import EmbedResult, Vector
 from wembed.zoo.embed.run import Job, Run
 from wembed.zoo.progress import Progress, silent
@@ -34,12 +35,14 @@ def embed_given(
         given: the symmetries of all of them, instead of what each would get.
 
     Raises:
-        WembedError: if the table can't be written.
+        WembedError: if the table can't be written, or is another zoo's.
     """
 
     def known(keys: Sequence[Key]) -> Mapping[Key, Vector]:
         return table.fetch(keys) if table is not None else {}
 
+    if zoo is not None and table is not None:
+        check_owner(zoo, table)
     run = Run(encoder, table, None, progress, len(checkpoints))
     jobs = [
         Job(place, located.argument, partial(open_located, zoo, located, given))

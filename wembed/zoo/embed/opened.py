@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wembed.catalog import CatalogRow, Located, Zoo
 from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.errors import CheckpointRefusedError
+from wembed.kinship import tensor_hashes
 from wembed.store import Key, Row
 from wembed.symmetry import SymmetrySpec, structure_signature
 from wembed.zoo.embed.current import table_row
@@ -63,6 +64,12 @@ def open_row(zoo: Zoo, row: CatalogRow, copies: Sequence[CatalogRow]) -> Opened:
     key, structure = Key(row.content, spec.hash), structure_signature(checkpoint)
     rows = tuple(table_row(each) for each in ([renewed] if renewed else copies))
     return Opened(row.id, checkpoint, spec, key, rows, structure, time.perf_counter() - start, renewed)
+
+
+def with_tensors(opened: Opened) -> list[Row]:
+    """The rows that an embedding goes to, with the hashes of the tensors."""
+    tensors = tensor_hashes(opened.checkpoint) if opened.rows else None
+    return [dataclasses.replace(row, tensors=tensors) for row in opened.rows]
 
 
 def open_located(zoo: Zoo | None, located: Located, given: SymmetrySpec | None) -> Opened:

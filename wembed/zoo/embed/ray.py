@@ -79,12 +79,12 @@ def embed_with_ray(task: Task, cluster: Cluster, progress: Progress = silent) ->
         count = cluster.workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
         shards = [Shard(number, SHARDS * count) for number in range(1, SHARDS * count + 1)]
         parts = list(_parts(ray, task, shards, count, progress))
-    table = open_table(zoo, find_encoder(task.encoder, zoo, task.device), task.store)
-    if table is not None:
-        settle(zoo, table)
     order = {row.id: place for place, row in enumerate(zoo.rows())}
     done = sorted((entry for part in parts for entry in part.done), key=lambda entry: order[entry.id])
     failures = sorted((entry for part in parts for entry in part.failures), key=lambda entry: order[entry.id])
+    table = open_table(zoo, find_encoder(task.encoder, zoo, task.device), task.store)
+    if table is not None:
+        settle(zoo, table, failures)
     return EmbedResult(done, failures)
 
 

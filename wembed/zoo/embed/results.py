@@ -24,6 +24,7 @@ class Embedded:
         vector: [D]; None if it was there already and nobody asked for it.
         notices: what was unwrapped or left out when it was read.
         structure: signature of its names and shapes.
+        content: hash of its weights.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Embedded:
     vector: Vector | None = None
     notices: tuple[str, ...] = ()
     structure: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True)

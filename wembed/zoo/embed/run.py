@@ -8,7 +8,7 @@ from wembed.encoder import Encoder
 from wembed.errors import WembedError
 from wembed.store import EmbeddingTable, Key
 from wembed.zoo.embed import chunks
-from wembed.zoo.embed.opened import Opened
+from wembed.zoo.embed.opened import Opened, with_tensors
 from wembed.zoo.embed.results import Embedded, EmbedResult, Vector
 from wembed.zoo.embed.vectors import Made, make_vectors
 from wembed.zoo.failure import Failure
@@ -118,7 +118,7 @@ class Run:
         """One commit to the table and, where rows are out of date, one to the catalog."""
         good = [(opened, vector) for opened, (vector, _) in made if not isinstance(vector, WembedError)]
         if self.table is not None:
-            vectors = {row: vector for opened, vector in good for row in opened.rows}
+            vectors = {row: vector for opened, vector in good for row in with_tensors(opened)}
             self.table.upsert(vectors)
             self.stored |= {row.key for row in vectors}
         renewed = [opened.renewed for opened, _ in good if opened.renewed]
@@ -132,7 +132,14 @@ class Run:
         opened = ready.opened
         seconds, notices = opened.seconds + made.seconds, opened.checkpoint.notices
         self.done[ready.job.place] = Embedded(
-            opened.id, ready.parameters, seconds, skipped, made.vector, notices, opened.structure
+            opened.id,
+            ready.parameters,
+            seconds,
+            skipped,
+            made.vector,
+            notices,
+            opened.structure,
+            opened.key.content,
         )
         self._tell()
 

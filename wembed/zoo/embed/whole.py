@@ -6,7 +6,7 @@ from wembed.catalog import CatalogRow, Zoo
 from wembed.encoder import Encoder
 from wembed.store import EmbeddingTable, Key
 from wembed.zoo.embed.chunks import alike_together
-from wembed.zoo.embed.current import bring_in_line, settle
+from wembed.zoo.embed.current import bring_in_line, mark_current, settle
 from wembed.zoo.embed.opened import open_row
 from wembed.zoo.embed.results import Embedded, EmbedResult
 from wembed.zoo.embed.run import Job, Run
@@ -35,11 +35,12 @@ def embed_zoo(
     rows = shard.rows(state.rows)
     run = Run(encoder, table, zoo, progress, len(rows))
     _embed_rows(run, zoo, rows, state.keys)
+    result = run.result()
     if shard != WHOLE:
-        settle(zoo, table)
-    elif not run.failures:
-        table.set_mark(state.mark)
-    return run.result()
+        settle(zoo, table, result.failures)
+    else:
+        mark_current(zoo, table, state, result.failures)
+    return result
 
 
 def _embed_rows(run: Run, zoo: Zoo, rows: list[CatalogRow], there: set[Key]) -> None:
@@ -64,7 +65,9 @@ def _by_key(rows: list[CatalogRow]) -> dict[Key, list[CatalogRow]]:
 def _without_known(run: Run, placed: list[Placed], there: set[Key]) -> list[Placed]:
     for place, row in placed:
         if _key(row) in there:
-            run.skip(place, Embedded(row.id, row.params, 0.0, skipped=True, structure=row.structure))
+            run.skip(
+                place, Embedded(row.id, row.params, 0.0, skipped=True, structure=row.structure, content=row.content)
+            )
     return [(place, row) for place, row in placed if _key(row) not in there]
 
 

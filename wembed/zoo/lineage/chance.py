@@ -6,7 +6,9 @@ compared with all networks: what they look like is what strangers look like, com
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,8 @@ from wembed.zoo.lineage.nearest import compare
 from wembed.zoo.lineage.sketch import Sketch, sketch_of, weights_of
 
 _SHUFFLED = 48  # copies that are enough
-_DEVIATIONS = 5.0  # above the mean of strangers: a chance of 3e-7 where they are normal
+_FALSE = 1e-4  # pairs of strangers in all that may pass for kin, where strangers are normal
+_DEVIATIONS = 5.0  # above the mean of strangers, that are enough for any number of pairs
 _ENOUGH = 256  # comparisons that are looked for
 _FEWEST = 16  # comparisons that say what chance is
 _WORK = 1_000_000_000  # weights that are shuffled for it, beside one shuffle of each network
@@ -29,21 +32,25 @@ class Chance:
 
     Args:
         cosines: sorted, [n].
+        networks: how many there are.
     """
 
     cosines: NDArray[np.float64]
+    networks: int
 
-    @property
+    @cached_property
     def is_known(self) -> bool:
         """Whether there is anything to go by: neurons that may be shuffled, and networks enough."""
         return len(self.cosines) >= _FEWEST and float(self.cosines.std()) > 0
 
-    @property
+    @cached_property
     def limit(self) -> float:
         """The cosine beyond which two networks are no strangers."""
         if not self.is_known:
             return float("inf")
-        return max(float(self.cosines[-1]), float(self.cosines.mean() + _DEVIATIONS * self.cosines.std()))
+        pairs = max(self.networks * (self.networks - 1) // 2, 1)
+        deviations = min(_DEVIATIONS, NormalDist().inv_cdf(1 - _FALSE / pairs))
+        return max(float(self.cosines[-1]), float(self.cosines.mean() + deviations * self.cosines.std()))
 
     def p_value(self, cosine: float) -> float:
         """The share of strangers that are as alike, counting the pair itself as one."""
@@ -65,7 +72,7 @@ def chance(items: Sequence[Item], sketches: Sequence[Sketch], generator: np.rand
     chosen = generator.permutation(len(items))[:_SHUFFLED]
     shuffled = [_shuffled(items[number], generator) for number in chosen for _ in range(rounds)]
     cosines = compare(shuffled, sketches).cosine
-    return Chance(np.sort(cosines[np.isfinite(cosines)]))
+    return Chance(np.sort(cosines[np.isfinite(cosines)]), len(items))
 
 
 def _shuffled(item: Item, generator: np.random.Generator) -> Sketch:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from wembed.zoo.lineage.direction import Direction
+from wembed.zoo.lineage.direction import DECAYED, Direction
 from wembed.zoo.lineage.sketch import Sketch
 
 Derivation = Literal[
@@ -42,7 +42,8 @@ def derivation_of(parent: Sketch, child: Sketch, direction: Direction) -> Deriva
     unmoved = sum(not change.any() for change in added)
     if unmoved:
         return "identical" if unmoved == len(added) else "layers frozen"
-    return "noise" if _is_noise(list(parent.parts.values()), added) else "fine-tuned"
+    is_noise = direction.reason != DECAYED and _is_noise(list(parent.parts.values()), added)
+    return "noise" if is_noise else "fine-tuned"
 
 
 def _is_noise(values: list[np.typing.NDArray[np.float64]], added: list[np.typing.NDArray[np.float64]]) -> bool:

@@ -18,8 +18,10 @@ class Descent:
         similarity: cosine of the weights that it shares with its parent, or with its next of kin.
         change: the norm of the difference to that one, relative to both.
         p_value: share of networks with shuffled neurons that are as alike.
+        identical: how many weights (tensors) are the same in both, as what was frozen is; judged by a sample.
+        compared: of how many that both have.
         probability: that this is the parent, and not other kin, and not its child; 0 to 1.
-        direction: what tells which of the two came first; "" where nothing does.
+        direction: what tells which of the two came first, or leaves it open; "" where nothing does.
         kin: the next of kin where no parent is named.
     """
 
@@ -30,6 +32,8 @@ class Descent:
     similarity: float | None = None
     change: float | None = None
     p_value: float | None = None
+    identical: int | None = None
+    compared: int | None = None
     probability: float | None = None
     direction: str = ""
     kin: CatalogRow | None = None

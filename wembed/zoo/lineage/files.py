@@ -53,7 +53,9 @@ def _facts(own: Descent) -> dict[str, object]:
     """What is known of a descent, without what isn't."""
     numbers = {name: getattr(own, name) for name in ("probability", "similarity", "change", "p_value")}
     rounded = {name: round(value, _DECIMALS) for name, value in numbers.items() if value is not None}
-    return {"derivation": own.derivation, "direction": own.direction} | rounded
+    tensors = {name: getattr(own, name) for name in ("identical", "compared")}
+    counted = {name: value for name, value in tensors.items() if value is not None}
+    return {"derivation": own.derivation, "direction": own.direction} | rounded | counted
 
 
 def _json(descents: Sequence[Descent]) -> str:

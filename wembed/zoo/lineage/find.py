@@ -1,7 +1,8 @@
 """A zoo in; the likely parent of each of its checkpoints out, or none where nothing speaks for one.
 
 Kin are those whose neurons are alike place by place beyond all chance; which of them a network is made of, and which
-came first, follows from how its weights are made up of theirs. What kept no order is found by its embedding.
+came first, follows from how its weights are made up of theirs, and from the weights that training never reached. What
+kept no order is found by its embedding.
 """
 
 import math
@@ -68,6 +69,6 @@ def _copy(row: CatalogRow, first: CatalogRow) -> Descent:
     """A checkpoint whose weights are there already."""
     came_first = by_date(first, row)
     if came_first.log_odds <= 0:
-        return Descent(row, None, None, None, 1.0, 0.0, None, _EVEN, came_first.reason, first)
+        return Descent(row, None, None, None, 1.0, 0.0, probability=_EVEN, direction=came_first.reason, kin=first)
     probability = 1.0 / (1.0 + math.exp(-came_first.log_odds))
-    return Descent(row, first, None, "identical", 1.0, 0.0, None, probability, came_first.reason)
+    return Descent(row, first, None, "identical", 1.0, 0.0, probability=probability, direction=came_first.reason)

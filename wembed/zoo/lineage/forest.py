@@ -8,15 +8,16 @@ import numpy as np
 
 from wembed.catalog import CatalogRow
 from wembed.zoo.duplicates.vectors import Vector
-from wembed.zoo.lineage import weights
+from wembed.zoo.lineage.adjacency import Adjacency
 from wembed.zoo.lineage.chance import Chance, chance
 from wembed.zoo.lineage.derivation import Derivation, derivation_of
 from wembed.zoo.lineage.descent import Descent
 from wembed.zoo.lineage.merges import find_merges
 from wembed.zoo.lineage.nearest import Likeness, nearest
-from wembed.zoo.lineage.network import Directions, Network
+from wembed.zoo.lineage.network import Network, Pairs
 from wembed.zoo.lineage.orders import Reordered, find_reordered
 from wembed.zoo.lineage.parents import Candidate, candidates, choose, probability_of
+from wembed.zoo.lineage.sketch import both
 
 CLAIMED = 0.6  # probability from which on a parent is named
 _BY_PLACE = "others come from it"
@@ -28,6 +29,8 @@ class _Measured(TypedDict):
     similarity: float
     change: float
     p_value: float
+    identical: int
+    compared: int
 
 
 class Forest:
@@ -49,9 +52,12 @@ class Forest:
         kin = [list(filter(self._are_kin, own)) for own in nearest(self._sketches)]
         self._merges = find_merges(self._sketches, kin)
         self._kin: Kin = [list(filter(self._may_be_parent, own)) for own in kin]
-        shares = weights.shares_of_kin(self._sketches, self._kin)
-        self._popularity = weights.popularity(self._kin, shares)
-        self._possible = self._candidates(shares)
+        self._pairs = Pairs(networks)
+        self._adjacency = Adjacency(networks, self._kin, self._pairs)
+        self._possible = [
+            candidates(own, scores, self._pairs.first_of)
+            for own, scores in zip(self._kin, self._adjacency.scores, strict=True)
+        ]
         self._chosen = choose(self._possible)
         self._reordered = self._left_alone(find_reordered(networks, kin, vectors))
 
@@ -80,13 +86,6 @@ class Forest:
         is_end = own is None or likeness.second in (own.near, own.far)
         return is_end and (other is None or likeness.first not in (other.near, other.far))
 
-    def _candidates(self, shares: Sequence[weights.Vector]) -> list[list[Candidate]]:
-        first_of = Directions(self._networks).first_of
-        return [
-            candidates(own, weights.scores(own, share, self._popularity), first_of)
-            for own, share in zip(self._kin, shares, strict=True)
-        ]
-
     def _left_alone(self, pairs: Iterable[Reordered]) -> dict[int, Reordered]:
         """Of each network without a parent the pair with the one that it is the same as, the second being the child."""
         found: dict[int, Reordered] = {}
@@ -99,16 +98,27 @@ class Forest:
         return found
 
     def _descent(self, number: int) -> Descent:
-        row = self._networks[number].row
-        if number in self._chosen:
-            return self._in_order(number, self._chosen[number])
-        if number in self._reordered:
-            return self._in_another_order(row, self._reordered[number])
-        others = (likeness for likeness in self._kin[number] if not self._is_child(likeness.second, number))
-        nearest_other = next(others, None)
-        if nearest_other is None:
+        row, chosen = self._networks[number].row, self._chosen.get(number)
+        if chosen and self._probability(number, chosen) >= CLAIMED:
+            return self._child(number, chosen)
+        pair = self._reordered.get(number)
+        if pair and pair.direction.log_odds >= 0:
+            return self._in_another_order(row, pair)
+        return self._next_of_kin(number)
+
+    def _next_of_kin(self, number: int) -> Descent:
+        """The likeliest neighbour in the tree that is not its child; which of the two came first is not told."""
+        row, scores = self._networks[number].row, self._adjacency.scores[number]
+        order = (self._kin[number][place] for place in np.argsort(-scores, kind="stable"))
+        found = next((likeness for likeness in order if not self._is_child(likeness.second, number)), None)
+        if found is None:
             return Descent(row)
-        return Descent(row, kin=self._networks[nearest_other.second].row, **self._measured(nearest_other))
+        chosen = self._chosen.get(number)
+        is_same = chosen is not None and chosen.parent == found.second
+        probability = self._probability(number, chosen) if chosen and is_same else None
+        direction = self._pairs.first_of(found.second, number).reason
+        kin = self._networks[found.second].row
+        return Descent(row, kin=kin, probability=probability, direction=direction, **self._measured(found))
 
     def _is_child(self, child: int, parent: int) -> bool:
         chosen = self._chosen.get(child)
@@ -119,27 +129,24 @@ class Forest:
 
     def _odds(self, number: int, chosen: Candidate) -> float:
         """How much more popular a candidate is than the one whose parent it may be."""
-        return float(np.subtract(*np.log1p(self._popularity[[chosen.parent, number]])))
+        return float(np.subtract(*np.log1p(self._adjacency.popularity[[chosen.parent, number]])))
 
-    def _in_order(self, number: int, chosen: Candidate) -> Descent:
+    def _child(self, number: int, chosen: Candidate) -> Descent:
         parent, child = self._networks[chosen.parent], self._networks[number]
-        probability = self._probability(number, chosen)
         reason = chosen.direction.reason or (_BY_PLACE if abs(self._odds(number, chosen)) > 1 else "")
-        measured = self._measured(chosen.likeness)
-        if probability < CLAIMED:
-            return Descent(child.row, kin=parent.row, probability=probability, direction=reason, **measured)
         other = self._other_end(number, chosen.parent)
         made = "merged" if other else derivation_of(parent.sketch, child.sketch, chosen.direction)
+        probability, measured = self._probability(number, chosen), self._measured(chosen.likeness)
         return Descent(child.row, parent.row, other, made, probability=probability, direction=reason, **measured)
 
     def _in_another_order(self, row: CatalogRow, pair: Reordered) -> Descent:
         same, odds = self._networks[pair.first].row, pair.direction.log_odds
-        if odds < 0:
-            return Descent(row)
         parent, kin = (same, None) if odds else (None, same)
         made: Derivation | None = "permuted" if odds else None
         probability = 1.0 / (1.0 + math.exp(-odds))
-        return Descent(row, parent, None, made, 1.0, 0.0, None, probability, pair.direction.reason, kin)
+        return Descent(
+            row, parent, None, made, 1.0, 0.0, probability=probability, direction=pair.direction.reason, kin=kin
+        )
 
     def _other_end(self, child: int, parent: int) -> CatalogRow | None:
         merge = self._merges.get(child)
@@ -147,5 +154,12 @@ class Forest:
         return self._networks[ends[parent]].row if parent in ends else None
 
     def _measured(self, likeness: Likeness) -> _Measured:
-        p_value = self._chance(likeness).p_value(likeness.cosine)
-        return {"similarity": likeness.cosine, "change": math.sqrt(likeness.distance), "p_value": p_value}
+        ends = self._sketches[likeness.first], self._sketches[likeness.second]
+        shared = ends[0].parts.keys() & ends[1].parts.keys()
+        return {
+            "similarity": likeness.cosine,
+            "change": math.sqrt(likeness.distance),
+            "p_value": self._chance(likeness).p_value(likeness.cosine),
+            "identical": sum(np.array_equal(*both(*ends, key)) for key in shared),
+            "compared": len(shared),
+        }

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from wembed.kinship.same import Network as Same
+from wembed.kinship.same import are_same
 from wembed.zoo.duplicates.candidates import near_pairs
 from wembed.zoo.duplicates.find import RADIUS
-from wembed.zoo.duplicates.same import Network as Same
-from wembed.zoo.duplicates.same import are_same
 from wembed.zoo.duplicates.vectors import Vector
 from wembed.zoo.lineage.direction import Direction
 from wembed.zoo.lineage.nearest import Likeness

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.zoo.lineage.direction import Direction
+from wembed.zoo.lineage.direction import CERTAIN, EVEN, Direction
 from wembed.zoo.lineage.nearest import Likeness
 
 CONSIDERED = 6  # candidates of each network
-_ROOT = 6.0  # log-odds against having no parent where a kindred network is there
+_ROOT = 1e5  # log-odds against having no parent where a kindred network may be it
+_SIBLINGS = 0.15  # odds of two that are next to each other being children of a third that is not there
+_LARGE = 50.0  # log-odds
+_AT_MOST = 0.98  # probability of a parent: so many are right of those of which nothing speaks against
 
 
 @dataclass(frozen=True)
@@ -47,26 +50,26 @@ def candidates(
 
     Args:
         own: its kin.
-        scores: log-odds of each; minus infinity for what is none.
+        scores: log-odds of each.
         first_of: which of two networks, by number, came first.
     """
-    order = [int(place) for place in np.argsort(-scores, kind="stable")[:CONSIDERED] if np.isfinite(scores[place])]
-    ranked = [
+    found = [
         Candidate(own[place].second, own[place], float(scores[place]), first_of(own[place].second, own[place].first))
-        for place in order
+        for place in np.argsort(-scores, kind="stable")[:CONSIDERED]
     ]
-    return sorted(ranked, key=lambda candidate: -candidate.total)
+    earlier = [one for one in found if one.direction.log_odds > -CERTAIN and not one.direction.are_siblings]
+    return sorted(earlier, key=lambda candidate: -candidate.total)
 
 
 def choose(possible: Sequence[Sequence[Candidate]]) -> Mapping[int, Candidate]:
-    """The parent of each network that has one: the forest of the highest total, without circles; siblings are none."""
+    """The parent of each network that has one: the forest of the highest total, without circles."""
     import networkx  # type: ignore[import-untyped]
 
     graph = networkx.DiGraph()
     graph.add_nodes_from(range(len(possible)))
     allowed: dict[tuple[int, int], Candidate] = {}
     for child, own in enumerate(possible):
-        allowed |= {(one.parent, child): one for one in own if not one.direction.are_siblings}
+        allowed |= {(one.parent, child): one for one in own}
     graph.add_weighted_edges_from((*pair, candidate.total) for pair, candidate in allowed.items())
     chosen: dict[int, Candidate] = {}
     for part in networkx.weakly_connected_components(graph):
@@ -86,6 +89,7 @@ def probability_of(chosen: Candidate, possible: Sequence[Candidate], odds: float
         possible: all candidates.
         odds: logarithm of how much more popular the candidate is than the child.
     """
-    totals = np.array([one.total for one in possible if not one.direction.are_siblings])
-    others = float(np.exp(totals - chosen.total).sum())
-    return 1.0 / others / (1.0 + math.exp(-chosen.direction.log_odds - odds))
+    others = float(np.exp(np.array([one.total for one in possible]) - chosen.total).sum())
+    told = chosen.direction.log_odds + (0.0 if chosen.direction.reason == EVEN else odds)
+    siblings = 1.0 + _SIBLINGS * math.exp(min(chosen.direction.siblings, _LARGE))
+    return _AT_MOST / others / siblings / (1.0 + math.exp(-told))

@@ -7,15 +7,17 @@ same part of it; one that shows less of it shows the first of them.
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint, TensorInfo
+from wembed.kinship.fixed import is_fixed
 
 _PLACES = 1 << 16  # of a network
 _MOST, _FEWEST = 1 << 12, 1 << 6  # of a tensor
+_EXACT = 1 << 12  # of a network, that are compared one by one
 
 Key = tuple[str, tuple[int, ...]]  # a tensor's name and shape
 Values = NDArray[np.generic]
@@ -26,10 +28,12 @@ class Sketch:
     """A sample of a network's weights.
 
     Args:
-        parts: by name and shape, some of the values, [places].
+        parts: by name and shape, some of the values of each weight, [places].
+        exact: fewer of these, and some of each bias and norm, [places]; nothing of what was set and not learned.
     """
 
     parts: Mapping[Key, NDArray[np.float64]]
+    exact: Mapping[Key, NDArray[np.float64]] = field(default_factory=dict)
 
     def flat(self, keys: Sequence[Key]) -> NDArray[np.float64]:
         """The samples of some tensors behind each other."""
@@ -49,7 +53,20 @@ def weights_of(checkpoint: Checkpoint) -> dict[str, TensorInfo]:
 def sketch(checkpoint: Checkpoint) -> Sketch:
     """The sample of a checkpoint as it is in its file."""
     names = weights_of(checkpoint)
-    return sketch_of(((name, checkpoint.read(name)) for name in names), len(names))
+    fixed: set[str] = set()
+
+    def read(name: str) -> Values:
+        values = checkpoint.read(name)
+        if not np.ptp(values) or is_fixed(name, values):
+            fixed.add(name)
+        return values
+
+    own = sketch_of(((name, read(name)) for name in names), len(names))
+    vectors = [name for name, info in checkpoint.tensors.items() if _is_vector(info)]
+    added = {(name, checkpoint.tensors[name].shape): _drawn(name, read(name), _FEWEST) for name in vectors}
+    most = max(_EXACT // max(len(names), 1), _FEWEST)
+    looked_at = {key: values[:most] for key, values in own.parts.items()} | added
+    return Sketch(own.parts, {key: values for key, values in looked_at.items() if key[0] not in fixed})
 
 
 def sketch_of(weights: Iterable[tuple[str, Values]], count: int) -> Sketch:
@@ -63,8 +80,18 @@ def sketch_of(weights: Iterable[tuple[str, Values]], count: int) -> Sketch:
     return Sketch({(name, values.shape): _drawn(name, values, most) for name, values in weights})
 
 
+def both(first: Sketch, second: Sketch, key: Key) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What two networks show of one weight, in the places that both show."""
+    places = min(len(first.parts[key]), len(second.parts[key]))
+    return first.parts[key][:places], second.parts[key][:places]
+
+
 def _is_weight(info: TensorInfo) -> bool:
     return info.is_floating and len(info.shape) > 1 and info.size > 0
+
+
+def _is_vector(info: TensorInfo) -> bool:
+    return info.is_floating and len(info.shape) == 1 and info.size > 0
 
 
 def _drawn(name: str, values: Values, most: int) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""What embeddings and predictions do when a network is rescaled, damaged or rounded."""
