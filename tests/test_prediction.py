@@ -9,7 +9,7 @@ from wembed.encoder import Stats
 from wembed.errors import WembedError
 from wembed.metrics import kendall_tau
 from wembed.prediction import COVERAGE, Examples, fit_predictor, learned_part
-from wembed.prediction.intervals import conformal_quantile
+from wembed.prediction.intervals import Scores, conformal_quantile, runs_needed
 from wembed.prediction.space import Space, Standardised, squared_distances
 
 SNAPSHOTS = 3
@@ -143,7 +143,7 @@ def test_scale_and_dead_features_change_nothing():
 def test_too_few_runs_are_refused(sides):
     train, validation, _ = sides
     few = Examples(*(values[: 9 * SNAPSHOTS] for values in (train.vectors, train.targets, train.runs)))
-    with pytest.raises(WembedError, match=r"too few runs .*: found 9 training runs, expected 10 or more"):
+    with pytest.raises(WembedError, match=r"too few runs .*: found 9 independent training runs, expected 10 or more"):
         fit_predictor(few, validation)
 
 
@@ -160,3 +160,10 @@ def test_the_learned_part_leaves_the_signature_out():
     vectors = np.array([[3.0, 4.0, 7.0], [0.0, 2.0, -1.0]])
     assert np.allclose(learned_part(Trained(), vectors), [[0.6, 0.8], [0.0, 1.0]])
     assert np.array_equal(learned_part(Stats(), vectors), vectors)
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
+def test_intervals_are_bounded_from_some_number_of_runs_on(level, needed):
+    for runs in (needed - 1, needed):
+        scores = Scores(np.ones(runs), np.full(runs, 1 / max(runs, 1)), runs)
+        assert scores.is_bounded(level) == (runs >= runs_needed(level)) == np.isfinite(scores.quantile(level))

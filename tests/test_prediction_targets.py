@@ -7,7 +7,17 @@ import pytest
 
 from wembed.catalog import CatalogRow
 from wembed.errors import NotFoundError, UsageError
-from wembed.prediction import ACCURACY, Ground, TooFewRunsError, find_target, fit_target, kept_or_fitted, known_targets
+from wembed.prediction import (
+    ACCURACY,
+    Ground,
+    TooFewRunsError,
+    architecture_family,
+    find_target,
+    fit_target,
+    kept_or_fitted,
+    kin_of,
+    known_targets,
+)
 
 SIDES = {"train": 60, "validation": 60, "test": 40}
 
@@ -95,7 +105,9 @@ def test_without_accuracies_there_is_nothing_to_predict_from(ground):
 
 def test_too_few_runs_are_told_with_the_target(ground):
     rows = [dataclasses.replace(row, gap=None if row.split == "train" else row.gap) for row in ground.rows]
-    with pytest.raises(TooFewRunsError, match=r"too few runs with known values of gap .*: found 0 training runs"):
+    with pytest.raises(
+        TooFewRunsError, match=r"too few runs with known values of gap .*: found 0 independent training runs"
+    ):
         fit_target(dataclasses.replace(ground, rows=rows), find_target("gap", rows))
 
 
@@ -133,3 +145,44 @@ def test_a_pickle_in_its_place_is_not_loaded(ground, tmp_path):
 def test_where_nothing_can_be_kept_it_is_fitted_each_time(ground, tmp_path):
     (tmp_path / "file").write_text("no folder")
     assert kept_or_fitted(ground, ACCURACY, tmp_path / "file").answers(np.zeros((1, 8)))
+
+
+def test_a_family_is_called_by_its_first_run():
+    rows = [CatalogRow(id=f"{run}-{step}", path="x", run=run) for run in "ab" for step in (1, 2)]
+    assert kin_of(rows).tolist() == ["a", "a", "b", "b"]
+    child = CatalogRow(id="child", path="x", run="c", parent="b-2")
+    assert kin_of([*rows, child]).tolist() == ["a", "a", "b", "b", "b"]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "activation"])
+def test_children_are_calibrated_on_with_their_parents(ground, name, monkeypatch):
+    """A child on the other half of the validation runs would vouch for intervals that its parent chose."""
+    rows = [
+        dataclasses.replace(row, parent="validation0") if row.id.startswith("validation1") else row
+        for row in ground.rows
+    ]
+    given = []
+    for fit in ("fit_predictor", "fit_classifier"):
+        monkeypatch.setattr(f"wembed.prediction.rows.{fit}", lambda *sides: given.append(sides[1]))
+    fit_target(dataclasses.replace(ground, rows=rows), find_target(name, rows))
+    kin = sum(row.id.startswith("validation1") for row in rows)
+    assert given[0].run_count == SIDES["validation"] - kin
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_not_known(ground, value):
+    rows = [
+        dataclasses.replace(row, accuracy=value, hyperparameters=row.hyperparameters | {"learning_rate": value})
+        if number % 7 == 0
+        else row
+        for number, row in enumerate(ground.rows)
+    ]
+    told = dataclasses.replace(ground, rows=rows)
+    for name in ("accuracy", "learning_rate"):
+        (answer,) = fit_target(told, find_target(name, rows)).answers(np.zeros((1, 8)))
+        assert np.isfinite([answer.low, answer.value, answer.high]).all()
+
+
+def test_families_are_the_first_word_of_a_label():
+    for label, family in (("mlp-leaky_relu-bn-16x16", "mlp"), ("vit-p2-l1-h2-e2-16", "vit"), (None, None)):
+        assert architecture_family(CatalogRow(id="a", path="a", architecture=label)) == family

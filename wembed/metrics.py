@@ -1,42 +1,14 @@
-"""Plain arrays in, numbers out: how well a ranking finds what it should, and how well a prediction fits the truth.
-
-Legend: Q queries, N values.
-"""
-
-from collections.abc import Callable
+"""Plain arrays of N values in, numbers out: how well a prediction fits the truth."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_RESAMPLES = 60  # enough for an error's first digit
-
 Values = NDArray[np.float64]
-Ranks = NDArray[np.intp]
 
 
-def ranks(scores: Values, relevant: Ranks) -> Ranks:
-    """The rank of each query's relevant entry, from 1; whatever ties with it stands before it.
-
-    Args:
-        scores: of every entry of the gallery for every query, higher is nearer, [Q, N].
-        relevant: which entry is the right one, [Q].
-
-    Returns:
-        [Q].
-    """
-    own = scores[np.arange(len(relevant)), relevant]  # [Q]
-    found: Ranks = (scores >= own[:, None]).sum(1)  # [Q]
-    return found
-
-
-def recall_at(ranks: Ranks, k: int) -> float:
+def recall_at(ranks: NDArray[np.intp], k: int) -> float:
     """The share of queries whose relevant entry is among the first k, 0 to 1."""
     return float(np.mean(ranks <= k))
-
-
-def mean_reciprocal_rank(ranks: Ranks) -> float:
-    """The mean of 1 / rank, 0 to 1."""
-    return float(np.mean(1.0 / ranks))
 
 
 def mse(true: Values, predicted: Values) -> float:
@@ -87,42 +59,6 @@ def tau_max(true: Values) -> float:
     sizes = np.unique(true, return_counts=True)[1].astype(np.float64)
     tied = float((sizes * (sizes - 1) / 2).sum())
     return float(np.sqrt(1.0 - tied / pairs)) if pairs else 0.0
-
-
-def grouped_standard_error(values: Values, groups: NDArray[np.str_]) -> float | None:
-    """The standard error of a mean over values that come in groups, such as the snapshots of one run.
-
-    Residuals are summed within a group first, since they are not independent there (Liang and Zeger, 1986). None for
-    fewer than two groups.
-    """
-    names, index = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        return None
-    sums = np.bincount(index, values - values.mean())  # [groups]
-    return float(np.sqrt(np.square(sums).sum() * len(names) / (len(names) - 1)) / len(values))
-
-
-def bootstrap_error(
-    metric: Callable[[Values, Values], float | None],
-    true: Values,
-    predicted: Values,
-    groups: NDArray[np.str_],
-    generator: np.random.Generator,
-) -> float | None:
-    """The standard error of a metric of two arrays, by drawing whole groups with replacement (Efron, 1979).
-
-    None for fewer than two groups, or where most resamples have no value.
-    """
-    names, index = np.unique(groups, return_inverse=True)
-    members = [np.flatnonzero(index == place) for place in range(len(names))]
-    if len(names) < 2:
-        return None
-    found = []
-    for _ in range(_RESAMPLES):
-        rows = np.concatenate([members[place] for place in generator.integers(0, len(names), len(names))])
-        found.append(metric(true[rows], predicted[rows]))
-    values = [value for value in found if value is not None]
-    return float(np.std(values, ddof=1)) if len(values) > _RESAMPLES / 2 else None
 
 
 def _both_vary(true: Values, predicted: Values) -> bool:

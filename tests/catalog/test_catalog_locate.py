@@ -1,6 +1,7 @@
 import pytest
 
 from wembed.catalog import CatalogRow, Zoo, find_family, find_row, locate
+from wembed.cli.text import plain
 from wembed.errors import NotFoundError
 
 
@@ -62,3 +63,14 @@ def test_a_path_that_is_not_in_the_zoo_is_told_how_to_get_there(zoo, tmp_path):
     with pytest.raises(NotFoundError, match=r"other.pt is not in the zoo at ") as caught:
         find_row(zoo, "other.pt")
     assert caught.value.hint == "take it in with `wembed zoo add other.pt`"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\u202e.pt", "a\\n\tb"])
+def test_an_id_is_found_as_it_is_printed(zoo, name):
+    zoo.append([CatalogRow(id=name, path="/x.pt")])
+    assert locate(plain(name), zoo).id == find_row(zoo, plain(name)).id == name
+
+
+def test_an_id_with_a_backslash_comes_before_one_that_is_printed_so(zoo):
+    zoo.append([CatalogRow(id=name, path="/x.pt") for name in ("a\nb", "a\\nb")])
+    assert locate("a\\nb", zoo).id == "a\\nb"

@@ -50,19 +50,36 @@ def test_another_network_is_unrelated_and_exits_with_11(run, network, write):
     assert len(result.out.splitlines()) == 1
 
 
-def test_strangers_come_from_the_zoo_and_are_no_copies_of_the_pair(run, network, write):
+@pytest.fixture
+def models(run, write, folder):
+    """A zoo of eight networks that learned from one data set."""
     for seed in range(8):
-        write(f"models/{seed}.safetensors", seed)
+        write(f"models/{seed}.safetensors", seed, {"dataset": "digits"})
     assert run("zoo", "add", "models").code == 0
+    return folder / "models"
+
+
+def test_strangers_come_from_the_zoo_and_are_no_copies_of_the_pair(run, network, models):
     found = json.loads(run("compare", network, "1", "--json").out)  # of which both are in the zoo
     assert (found["verdict"], found["method"], found["strangers"]) == ("unrelated", "strangers", 6)
 
 
-def test_a_stranger_that_is_gone_is_passed_over(run, network, write, folder):
-    for seed in range(8):
-        write(f"models/{seed}.safetensors", seed)
-    assert run("zoo", "add", "models").code == 0
-    (folder / "models" / "7.safetensors").unlink()
+def test_strangers_of_another_data_set_do_not_count(run, write, models):
+    pair = [write(f"{seed}.safetensors", seed, {"dataset": "faces"}) for seed in (21, 22)]
+    result = run("compare", *pair, "--json")
+    assert json.loads(result.out)["strangers"] == 0
+    assert "note: 8 networks of their structure do not count as strangers: they are not known to have" in result.err
+
+
+def test_a_file_that_changed_after_it_was_taken_in_is_no_stranger_to_itself(run, write, models):
+    write("models/0.safetensors", 31)
+    result = run("compare", "0", "models/1.safetensors", "--json")
+    assert json.loads(result.out)["strangers"] == 6
+    assert "warning: 0 has changed since it was taken in: take it in again with `wembed zoo add" in result.err
+
+
+def test_a_stranger_that_is_gone_is_passed_over(run, network, models):
+    (models / "7.safetensors").unlink()
     result = run("compare", network, "1", "--json")
     assert (result.code, json.loads(result.out)["strangers"]) == (11, 5)
     assert "warning: 1 strangers are passed over, first" in result.err

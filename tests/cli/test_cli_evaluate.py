@@ -1,13 +1,16 @@
 """`wembed evaluate` on a zoo of trained networks."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from trained_zoo import Kind, make_zoo
 
-from wembed.evaluate import Evaluation, MapPoint, Predicted
+from wembed.catalog import Zoo
+from wembed.errors import WembedError
+from wembed.evaluate import Evaluation, Predicted
 from wembed.report.results_file import to_text
 
 
@@ -74,12 +77,16 @@ def test_two_runs_with_one_seed_write_the_same_file(run, zoo):
         (["--task", "search"], 2, "no task named 'search'"),
         (["--compare", "a.json", "b.json"], 3, "no a.json in ."),
         (["--compare", "a.json", "b.json", "-o", "c.json"], 2, "--compare and -o contradict each other"),
+        (["--compare", "a.json", "b.json", "--seed", "1"], 2, "--compare and --seed contradict each other"),
+        (["--compare", "a.json", "b.json", "--zoo", "other"], 2, "--compare and --zoo contradict each other"),
+        (["-o", "taken.json"], 2, "cannot write taken.json: it is a folder"),
         (["--encoder", "gmn"], 3, "no encoder named gmn"),
         (["--zoo", "nowhere"], 3, "no zoo at nowhere"),
         (["--gpu", "--device", "cpu"], 2, "--gpu and --device cpu contradict each other"),
     ],
 )
 def test_a_wrong_call_is_refused_before_any_work(run, zoo, arguments, code, error):
+    Path("taken.json").mkdir()
     result = run("evaluate", *arguments)
     assert result.code == code
     assert error in result.err
@@ -96,11 +103,42 @@ def test_a_file_that_holds_no_results_is_refused(run, folder):
 def test_two_evaluations_are_compared_on_the_same_draws(run, folder):
     """One that predicts well and one that predicts the opposite."""
     ids = [f"run-{number}" for number in range(20)]
-    points = [MapPoint(name, 0.0, 0.0, "mlp", "wine", 0.5, run=name, family=name) for name in ids]
     for file, sign in (("good.json", 1), ("bad.json", -1)):
-        told = [Predicted(name, "wine", 0.02 * n, 0.5 + 0.02 * sign * n, 0.0, 1.0) for n, name in enumerate(ids)]
-        facts = {"main encoder": "gnn"}
-        Path(file).write_text(to_text(Evaluation([], predictions={"gnn": told}, map=points, facts=facts)))
-    rows = json.loads(run("evaluate", "--compare", "good.json", "bad.json", "--json").out)
+        told = [
+            Predicted(name, "wine", 0.02 * n, 0.5 + 0.02 * sign * n, 0.0, 1.0, True, name) for n, name in enumerate(ids)
+        ]
+        facts = {"main encoder": "gnn", "data": file}
+        Path(file).write_text(to_text(Evaluation([], predictions={"gnn": told}, facts=facts)))
+    result = run("evaluate", "--compare", "good.json", "bad.json", "--json")
+    rows = json.loads(result.out)
+    assert "warning: good.json and bad.json are of different data: only what both predicted is compared" in result.err
     found = {(row["encoder"], row["metric"]): row["value"] for row in rows}
     assert found["gnn-gnn", "tau_difference"] == pytest.approx(2.0)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(run, zoo, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    result = run("evaluate", "-o", "results.json")
+    assert result.code == 1
+    assert "cannot write results.json: no permission to write to ." in result.err
+
+
+def test_rows_are_told_even_where_they_cannot_be_written(run, zoo, monkeypatch):
+    def full(path, evaluation):
+        raise WembedError(f"cannot write {path}: no space left on device")
+
+    monkeypatch.setattr("wembed.cli.evaluate._write", full)
+    result = run("evaluate", "--encoder", "stats", "--task", "invariance", "-o", "results.json", "--json")
+    assert result.code == 1
+    assert json.loads(result.out)
+
+
+def test_checkpoints_that_are_passed_over_are_told(run, zoo):
+    first, second = (zoo / row.path for row in Zoo.open(zoo).rows()[:2])
+    first.unlink()
+    second.write_bytes(b"nothing")
+    result = run("evaluate", "--encoder", "stats", "--task", "invariance", "-o", "results.json")
+    assert result.code == 0
+    assert f"warning: 2 checkpoints of the zoo are passed over, first checkpoints/{first.name}: " in result.err
+    facts = json.loads(Path("results.json").read_text())["facts"]
+    assert facts["first passed over"].startswith(f"checkpoints/{first.name}: ")

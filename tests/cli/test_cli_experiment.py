@@ -33,6 +33,8 @@ def asked(monkeypatch) -> list:
     def ran(options, show):
         calls.append(options)
         files, zoo = [options.folder / "results.md"], options.folder / "zoo"
+        options.folder.mkdir(parents=True, exist_ok=True)
+        (options.folder / "inputs.json").write_text(json.dumps({"seed": options.seed}))
         return ExperimentResult(options.folder, zoo, Evaluation(ROWS), files, {"mlp": "no runs"})
 
     monkeypatch.setattr("wembed.experiment.run.run_experiment", ran)
@@ -51,7 +53,7 @@ def test_sizes_have_their_own_folders_and_manifests(run, asked):
     assert [call.command for call in asked] == [
         "wembed experiment --small --experiment-name small --seed 0",
         "wembed experiment --experiment-name default --seed 0",
-        "wembed experiment --small --experiment-name mine --seed 3",
+        "wembed experiment --small --experiment-name mine --results elsewhere --seed 3",
     ]
 
 
@@ -73,6 +75,25 @@ def test_another_zoo_and_several_seeds_are_pooled_beside_them(run, asked):
     assert [str(call.folder) for call in asked] == ["results/two/seed-0", "results/two/seed-1"]
     rows = json.loads(Path("results/two/results.json").read_text())["results"]
     assert {(row["seeds"], row["spread"]) for row in rows if row["value"] is not None} == {(2, 0.0)}
+    inputs = json.loads(Path("results/two/inputs.json").read_text())
+    assert sorted(inputs["studies"]) == ["seed-0", "seed-1"]
+    assert inputs["command"] == "wembed experiment --manifest small --experiment-name two --seeds 2 --seed 0"
+    assert "drawing: done" in Path("results/two/log.txt").read_text()
+
+
+def test_the_folder_of_one_run_is_not_that_of_several(run, asked):
+    Path("results/small").mkdir(parents=True)
+    Path("results/small/experiment.json").write_text('{"manifest": "small", "seed": 0, "num_models": null, "seeds": 1}')
+    result = run("experiment", "--small", "--seeds", "2")
+    assert (result.code, asked) == (1, [])
+    assert "results/small holds an experiment with seeds 1, asked for is 2" in result.err
+
+
+def test_where_nothing_can_be_written_it_says_so(run, asked):
+    Path("file").write_text("")
+    result = run("experiment", "--small", "--seeds", "2", "-o", "file")
+    assert (result.code, asked) == (1, [])
+    assert "error: cannot write to file/small: not a directory\nhint: --results says where" in result.err
 
 
 def test_sizes_that_contradict_each_other_and_unknown_zoos_are_refused(run, asked):
@@ -126,7 +147,7 @@ def test_gpu_is_refused_before_any_work_where_there_is_none(run, monkeypatch):
 
 def test_another_seed_in_one_folder_is_refused(run):
     Path("results/small").mkdir(parents=True)
-    Path("results/small/experiment.json").write_text('{"manifest": "small", "seed": 0, "num_models": null}')
+    Path("results/small/experiment.json").write_text('{"manifest": "small", "seed": 0, "num_models": null, "seeds": 1}')
     result = run("experiment", "--small", "--seed", "1")
     assert result.code == WembedError.exit_code
     assert "error: results/small holds an experiment with seed 0, asked for is 1\n" in result.err

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -101,8 +102,6 @@ def test_progress_shows_only_on_a_terminal(capsys, monkeypatch):
 
 
 def test_the_next_command_can_be_pasted(capsys):
-    from pathlib import Path
-
     Output("tsv", quiet=False).next_command("search", "a b.pt", zoo=Path("my zoo"))
     Output("tsv", quiet=False).next_command("zoo", "add", "FOLDER", zoo=Path("zoo"))
     Output("tsv", quiet=True).next_command("search", "a")
@@ -111,3 +110,8 @@ def test_the_next_command_can_be_pasted(capsys):
         "next: wembed search 'a b.pt' --zoo 'my zoo'",
         "next: wembed zoo add FOLDER",
     ]
+
+
+def test_a_name_that_looks_like_an_option_is_kept_from_being_one(capsys):
+    Output("tsv", quiet=False).next_command("zoo", "show", "-x", zoo=Path("other"))
+    assert capsys.readouterr().err == "next: wembed zoo show --zoo other -- -x\n"

@@ -4,13 +4,17 @@ import dataclasses
 import io
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 from trained_zoo import Kind, make_zoo
 
 from wembed.catalog import Zoo, assign_splits
-from wembed.evaluate.predicting import predict
+from wembed.encoder import Stats, pretrained, save_encoder
+from wembed.errors import WembedError
+from wembed.evaluate.predicting import Teacher, predict
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,7 @@ def test_too_few_runs_are_refused(run, zoo):
     zoo.append([dataclasses.replace(row, accuracy=None) for row in zoo.rows() if row.id not in ids_of(zoo, "test")])
     result = run("predict", zoo.rows()[0].id)
     assert result.code == 1
-    assert "error: too few runs with known accuracies to predict from: found 0 training runs, expected 10" in result.err
+    assert "error: too few runs with known accuracies to predict from: found 0 independent training runs" in result.err
 
 
 def test_without_a_zoo_it_says_so(run, folder):
@@ -200,3 +204,35 @@ def test_python_tells_the_same(run, zoo):
     assert [(each.id, each.answer.value, each.split) for each in found] == [
         (row["id"], row["value"], row["split"]) for row in rows
     ]
+
+
+def test_too_few_runs_to_calibrate_on_are_told(run, zoo):
+    result = run("predict", ids_of(zoo, "test")[0], "--target", "accuracy")
+    (told,) = [line for line in result.err.splitlines() if "calibration" in line]
+    assert told.startswith("note: too few calibration runs for accuracy, found ")
+    assert told.endswith(", 90 % needs 9: intervals and sets leave nothing out")
+    assert "calibration" not in run("predict", ids_of(zoo, "test")[0], "--level", 0.3).err
+
+
+def test_an_encoder_that_was_trained_on_validation_runs_is_refused(run, zoo):
+    name = next(row.run for row in zoo.rows() if row.id in ids_of(zoo, "validation"))
+    save_encoder(Stats(), zoo.root / "encoders" / "leaky", {"split_seed": 0, "runs": [name]})
+    result = run("predict", zoo.rows()[0].id, "--encoder", "leaky")
+    assert result.code == 1
+    assert f"encoder leaky was trained on run {name}, which is a validation run here" in result.err
+
+
+@pytest.mark.parametrize(("side", "is_refused"), [("validation", True), ("train", False)])
+def test_the_packaged_encoder_is_refused_where_it_saw_validation_runs(zoo, monkeypatch, tmp_path, side, is_refused):
+    content = next(row.content for row in zoo.rows() if row.id in ids_of(zoo, side))
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    save_encoder(Stats(), tmp_path, {"content": [content[:16]]})
+    teacher = Teacher(zoo, "pretrained", Stats(), {row.id: np.zeros(Stats().dimension) for row in zoo.rows()})
+    with pytest.raises(WembedError, match="packaged encoder was trained on") if is_refused else nullcontext():
+        assert teacher.ground.rows
+
+
+def test_columns_depend_on_the_targets_not_on_the_answers(run, zoo, write):
+    zoo.append([dataclasses.replace(row, dataset="red" if row.step == 6 else "white") for row in zoo.rows()])
+    (row,) = json.loads(run("predict", write("strange.safetensors", 3), "--target", "dataset", "--json").out)
+    assert (row["value"], row["probability"], row["set"]) == (None, None, [])

@@ -9,6 +9,7 @@ import pytest
 
 from wembed.catalog import Zoo
 from wembed.checkpoint import open_checkpoint, write_safetensors
+from wembed.store.place import unwritable
 
 MANY = 12
 
@@ -170,6 +171,33 @@ def test_a_file_that_cannot_be_read_is_told_once(run, embedded, write):
     assert (second.err, second.out) == ("", first.out)
 
 
+@pytest.mark.parametrize("query", ["a", "d"])
+def test_a_zoo_that_cannot_be_written_is_searched_as_far_as_it_is_embedded(run, embedded, write, read_only, query):
+    write("models/d.safetensors", 9)
+    assert run("zoo", "add", "models").code == 0
+    result = run("search", query, "--format", "ids")
+    assert result.code == 0
+    assert sorted(result.out.split()) == ["a", "b", "c"]
+    warning, _ = result.err.splitlines()
+    assert warning.startswith("warning: 1 checkpoints of the zoo are not embedded and passed over: cannot write ")
+
+
+def test_a_zoo_of_which_nothing_is_embedded_must_be_writable(run, filled, read_only):
+    result = run("search", "a")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[1] == "hint: give a place that can be written with --store"
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """What a store on a read-only file system says."""
+
+    def refuse(self, vectors):
+        raise unwritable(self.uri, OSError(30, "Read-only file system"))
+
+    monkeypatch.setattr("wembed.store.EmbeddingTable.upsert", refuse)
+
+
 def test_a_changed_catalog_is_noticed(run, embedded, write):
     write("models/d.safetensors", 3)
     assert run("zoo", "add", "models/d.safetensors").code == 0
@@ -306,6 +334,18 @@ def test_a_tensor_that_is_not_there_is_one_line_that_names_those_that_are(run, f
         "error: a has no tensor 'weight' that tells networks apart",
         "hint: known are '0.weight', '0.bias', '2.weight', '2.bias', '4.weight', '4.bias'",
     ]
+
+
+def test_a_query_without_the_tensor_is_a_failure_beside_the_others(run, embedded):
+    checkpoint = open_checkpoint(Path("models/b.safetensors"))
+    tensors = {name: ("F32", checkpoint.read(name)) for name in checkpoint.tensors if not name.startswith("4.")}
+    write_safetensors(Path("headless.safetensors"), tensors, {})
+    result = run("search", "headless.safetensors", "a", "--tensor", "4.weight", "--format", "csv")
+    assert [line.split(",")[:3] for line in result.out.splitlines()[1:]] == [["a", "1", "a"]]
+    assert (result.code, result.err.splitlines()[0]) == (
+        6,
+        "error: headless.safetensors has no tensor '4.weight' that tells networks apart",
+    )
 
 
 def test_tensors_that_are_not_known_are_told(run, embedded, monkeypatch):

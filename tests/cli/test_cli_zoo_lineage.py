@@ -73,6 +73,13 @@ def test_a_file_holds_the_edge_from_parent_to_child(run, family, name):
         assert (found.get("source"), found.get("target")) == ("a", "child")
 
 
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_any_work(run, family):
+    result = run("zoo", "lineage", "-o", "nowhere/tree.dot")
+    assert (result.code, result.out) == (3, "")
+    assert result.err == "error: cannot write nowhere/tree.dot: there is no folder nowhere\nhint: make it first\n"
+    assert not [*(family / "embeddings").iterdir()]
+
+
 def test_a_file_of_another_kind_is_refused_before_any_work(run, family):
     result = run("zoo", "lineage", "-o", "tree.png")
     assert (result.code, result.out) == (2, "")
@@ -80,9 +87,10 @@ def test_a_file_of_another_kind_is_refused_before_any_work(run, family):
 
 
 def test_a_file_that_cannot_be_written_is_an_error(run, family):
-    result = run("zoo", "lineage", "-o", "nowhere/tree.dot")
+    Path("tree.dot").mkdir()
+    result = run("zoo", "lineage", "-o", "tree.dot")
     assert result.code == 1
-    assert "error: cannot write nowhere/tree.dot: no such file or directory\n" in result.err
+    assert "error: cannot write tree.dot: is a directory\n" in result.err
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from wembed.evaluate.prediction.draws import draw_groups, measure_tau_within
 from wembed.evaluate.prediction.fits import Fitting, fit
 from wembed.evaluate.prediction.foretell import foretell
 from wembed.evaluate.prediction.targets import numeric_truths
-from wembed.prediction import fit_predictor
+from wembed.prediction import TooFewRunsError, fit_predictor
 
 KNOWN_BEFORE = {"hyperparameters", "name and config", "width"}
 
@@ -180,3 +180,20 @@ def test_two_fits_with_one_seed_agree_to_the_last_bit(material, stats):
 
 def test_facts_are_json(foretold):
     assert json.loads(json.dumps(foretold.facts))["fits per prediction"] == 2
+
+
+def test_children_stand_on_the_side_of_their_parents_in_every_fit(material, stats, monkeypatch):
+    """A child on the other half of the validation runs would vouch for intervals that its parent chose."""
+    parent = next(row for row in material.rows if material.splits[row.id] == "validation")
+    kin = [
+        dataclasses.replace(row, parent=parent.id) if material.splits[row.id] == "validation" else row
+        for row in material.rows
+    ]
+    found = []
+    monkeypatch.setattr(
+        "wembed.evaluate.prediction.fits.fit_predictor", lambda *given: found.append(given[1]) or fit_predictor(*given)
+    )
+    truth, how = numeric_truths(kin)[0], Fitting((0, 1), np.ones(len(kin), dtype=bool))
+    with pytest.raises(TooFewRunsError, match="found 1 independent validation runs, expected 4 or more"):
+        fit(dataclasses.replace(material, rows=kin), stats, truth, how)
+    assert [side.run_count for side in found] == [1]

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wembed.evaluate.retrieval.alike import ARCHITECTURE, DATASET, alike_tasks, kind_of
+from wembed.evaluate.retrieval.alike import ARCHITECTURE, DATASET, alike_tasks
+from wembed.prediction import architecture_family
 
 
 @pytest.fixture
@@ -38,8 +39,9 @@ def test_same_kind_of_architecture_is_looked_for_on_other_data_sets(mixed):
     rows = mixed.rows
     for place, right, among in zip(task.origins, task.relevant, task.candidates, strict=True):
         assert rows[place].dataset not in {rows[n].dataset for n in np.flatnonzero(among)}
-        assert {kind_of(rows[n]) for n in np.flatnonzero(right)} == {kind_of(rows[place])}
-        assert kind_of(rows[place]) not in {kind_of(rows[n]) for n in np.flatnonzero(among & ~right)}
+        assert {architecture_family(rows[n]) for n in np.flatnonzero(right)} == {architecture_family(rows[place])}
+        wrong = np.flatnonzero(among & ~right)
+        assert architecture_family(rows[place]) not in {architecture_family(rows[n]) for n in wrong}
 
 
 def test_queries_are_last_snapshots_of_test_runs_as_they_are(mixed):

@@ -3,8 +3,9 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
-from wembed.evaluate.prediction.baselines import known_before, name_and_config, recipe, width_only
+from wembed.evaluate.prediction.baselines import hidden_widths, known_before, name_and_config, recipe, width_only
 
 
 def test_without_hyperparameters_that_baseline_is_left_out(material):
@@ -49,3 +50,27 @@ def test_the_width_is_the_mean_of_what_the_label_ends_with(material):
         for label in ("mlp-relu-32x16", "vit-p2-l1-h2-e2-24", None)
     ]
     assert np.allclose(np.exp(width_only(rows)[:, 0]), [24, 24, 1])
+
+
+def test_a_hyperparameter_that_is_a_word_is_known_too(material):
+    words = [("adam", "sgd")[number % 2] for number in range(len(material.rows))]
+    rows = [
+        dataclasses.replace(row, hyperparameters=row.hyperparameters | {"optimizer": word})
+        for row, word in zip(material.rows, words, strict=True)
+    ]
+    found = recipe(rows)
+    assert found.shape[1] == recipe(material.rows).shape[1] + 2
+    assert any(np.array_equal(column, [word == "sgd" for word in words]) for column in found.T)
+    assert recipe([dataclasses.replace(row, hyperparameters={"optimizer": "sgd"}) for row in rows]) is not None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_not_known(material, value):
+    rows = list(material.rows)
+    rows[0] = dataclasses.replace(rows[0], hyperparameters=rows[0].hyperparameters | {"label_noise": value})
+    assert np.isfinite(recipe(rows)).all()
+
+
+@pytest.mark.parametrize("label", ["mlp-relu-²", "mlp-relu-", f"mlp-relu-{'9' * 5000}"])
+def test_a_label_that_does_not_end_with_widths_has_none(material, label):
+    assert hidden_widths(dataclasses.replace(material.rows[0], architecture=label)) == []

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wembed.errors import NotFoundError
+from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate.prediction.compare import compare
-from wembed.evaluate.results import Evaluation, Predicted
+from wembed.evaluate.results import Evaluation, Predicted, Result
 
 
 def made(noise: float, main: str = "gnn", count: int = 120) -> Evaluation:
@@ -62,3 +62,18 @@ def test_checkpoints_of_one_id_and_other_accuracies_are_not_the_same():
     changed = [dataclasses.replace(point, true=0.5) for point in other.predictions["gnn"]]
     with pytest.raises(NotFoundError, match="nothing to compare"):
         compare(made(0.1), dataclasses.replace(other, predictions={"gnn": changed}))
+
+
+def test_rows_say_where_they_come_from():
+    told = Result("prediction", "gnn", "r2", 0.5, 1, "test", encoder_id="gnn-1")
+    one, other = (dataclasses.replace(made(0.1), results=[told], facts={"data": "abc"}) for _ in range(2))
+    row = found(one, other)["mae_difference"]
+    assert (row.seed, row.encoder_id, row.data) == (0, "gnn-1 gnn-1", "abc")
+    assert found(one, other, "stats-stats")["mae_difference"].encoder_id == "stats stats"
+
+
+def test_predictions_without_families_are_refused():
+    other = made(0.1)
+    alone = [dataclasses.replace(point, family="") for point in other.predictions["gnn"]]
+    with pytest.raises(WembedError, match="the second evaluation doesn't say which predictions are of one family"):
+        compare(made(0.1), dataclasses.replace(other, predictions={"gnn": alone}))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wembed.evaluate.embeddings import Vectors
-from wembed.evaluate.prediction.labels import Classes, classification_results, leave_one_out
-from wembed.evaluate.prediction.targets import class_truths, family_of
+from wembed.evaluate.prediction.labels import Classes, classification_results
+from wembed.evaluate.prediction.targets import class_truths
 
 
 @pytest.fixture
@@ -70,21 +70,6 @@ def test_an_encoder_that_does_not_know_all_is_passed_over(material, halves):
     features = {"mlp": Vectors(np.zeros((len(halves), 1)), material.side("train"))}
     classes = Classes("dataset", halves, "test", material.side("test"))
     assert {row.encoder for row in classification_results(material, features, classes, 0)} == {"majority"}
-
-
-def test_what_tells_groups_apart_is_worth_nothing_in_a_group_never_seen():
-    generator = np.random.default_rng(0)
-    groups = np.repeat(["a", "b", "c", "d"], 6)
-    labels = np.tile(["x", "y"], 12)
-    shared = (labels == "x")[:, None] + generator.normal(0, 0.1, (24, 1))
-    assert (leave_one_out(shared, labels, groups) == labels).all()
-    own = np.array([group == other for group in groups for other in "abcd"], dtype=float).reshape(24, 4)
-    assert (leave_one_out(own, labels, groups) == labels).mean() <= 0.6
-
-
-def test_families_are_the_first_word_of_a_label(material):
-    for label, family in (("mlp-leaky_relu-bn-16x16", "mlp"), ("vit-p2-l1-h2-e2-16", "vit"), (None, "")):
-        assert family_of(dataclasses.replace(material.rows[0], architecture=label)) == family
 
 
 def test_what_a_zoo_does_not_vary_is_nothing_to_tell(material):

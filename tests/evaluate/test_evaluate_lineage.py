@@ -76,3 +76,15 @@ def test_a_merge_may_find_either_of_its_parents(material):
 
 def test_a_zoo_without_parents_asks_for_none(material):
     assert lineage_tasks(material, seed=0) == []
+
+
+@pytest.mark.parametrize("change", [float("nan"), float("inf"), -1.0])
+def test_a_change_that_can_not_be_is_not_told(material, change):
+    rows = [
+        dataclasses.replace(row, parent=row.id.replace("step24", "step6"), derivation="pruned", change=change)
+        if row.step == 24
+        else row
+        for row in material.rows
+    ]
+    task, _ = lineage_tasks(dataclasses.replace(material, rows=rows), seed=0)
+    assert set(task.labels) == {("pruned",)}

@@ -53,3 +53,21 @@ def test_matching_lowers_the_barrier(value):
 def test_diverged_networks_are_left_out(changed):
     zoo = changed(lambda row: dataclasses.replace(row, status="diverged at step 3"))
     assert merged_pairs(gather(zoo, split_seed=0), Stats(), 0, silent) == []
+
+
+def test_relatives_are_no_pairs(material):
+    parent = next(row for row in material.rows if material.splits[row.id] == "test")
+    kin = [
+        dataclasses.replace(row, parent=parent.id) if material.splits[row.id] == "test" else row
+        for row in material.rows
+    ]
+    assert merged_pairs(dataclasses.replace(material, rows=kin), Stats(), 0, silent) == []
+
+
+def test_intervals_hold_their_values(value):
+    for metric in ("midpoint_accuracy", "loss_barrier"):
+        found = value("merging", "naive", metric)
+        assert found.low < found.value < found.high
+        assert found.error > 0
+    removed = value("merging", "aligned", "barrier_removed")
+    assert removed.low <= removed.value <= removed.high

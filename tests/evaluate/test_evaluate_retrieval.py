@@ -156,3 +156,12 @@ def test_children_of_a_run_do_not_stand_in_its_way(material):
         asks = next(number for number, place in enumerate(task.origins) if kin[place].run == parent.run)
         assert not task.candidates[asks, places[stranger.id]]
         assert task.candidates[asks, places[parent.id]]
+
+
+def test_queries_that_can_find_nothing_wrong_do_not_count(material):
+    task = snapshot_task(material, seed=0)
+    candidates = np.where(np.arange(len(task.origins))[:, None] < 5, task.relevant, task.candidates)
+    everything = np.ones(len(material.rows), dtype=bool)
+    assert dataclasses.replace(task, candidates=candidates).among(everything).origins == task.origins[5:]
+    alone = dataclasses.replace(task, candidates=task.relevant)
+    assert retrieval_results(material, alone, {}, material.rows[0].structure, seed=0).results == []

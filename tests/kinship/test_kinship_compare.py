@@ -7,9 +7,9 @@ import pytest
 import torch
 from networks import Plan, random_weights, read_all, spec_of, write_chain
 
-from wembed.checkpoint import in_memory, open_checkpoint
+from wembed.checkpoint import in_memory, open_checkpoint, write_safetensors
 from wembed.kinship import compare, tensor_hashes, why
-from wembed.symmetry import permute
+from wembed.symmetry import find_spec, permute
 
 PLANS = {
     "relu": Plan(8, (16, 12), 4),
@@ -113,6 +113,54 @@ def test_strangers_of_another_structure_do_not_count(tmp_path):
     others = strangers(tmp_path, 12, Plan(8, (16, 13), 4))
     found = compared(chain(tmp_path).item, chain(tmp_path, seed=1, name="second").item, others)
     assert (found.method, found.strangers) == ("order", 0)
+
+
+def test_kin_among_the_strangers_do_not_count_and_that_is_said(tmp_path):
+    first = chain(tmp_path)
+    child, other = (shuffled(moved(first, 0.1, tmp_path, seed), tmp_path, f"child{seed}", seed) for seed in (2, 3))
+    in_order = moved(first, 0.5, tmp_path, 4)
+    found = compared(first.item, child, [in_order.item, *strangers(tmp_path, 12), other])
+    assert (found.verdict, found.method, found.strangers) == ("derived", "strangers", 12)
+    assert found.notes == ("strangers that turned out to be kin of the pair and do not count: 2",)
+
+
+def test_where_too_few_are_left_without_kin_likeness_alone_is_judged(tmp_path):
+    first = chain(tmp_path)
+    kin = [moved(first, 0.5, tmp_path).item] * 3
+    found = compared(first.item, shuffled(moved(first, 0.1, tmp_path), tmp_path), [*kin, *strangers(tmp_path, 3)])
+    assert (found.verdict, found.method) == ("derived", "similarity")
+    assert found.notes == (
+        "strangers that turned out to be kin of the pair and do not count: 3",
+        "judged by the similarity after matching alone",
+    )
+
+
+def test_networks_that_learned_something_else_are_no_strangers_and_that_is_said(tmp_path):
+    first, second = chain(tmp_path), chain(tmp_path, seed=1, name="second")
+    found = compare(first.item, second.item, (), np.random.default_rng(0), strangers(tmp_path, 6))
+    assert (found.verdict, found.method, found.strangers) == ("unrelated", "order", 0)
+    said = "they are not known to have learned from the data set of the pair"
+    assert found.notes == (f"6 networks of their structure do not count as strangers: {said}",)
+
+
+def test_nothing_is_derived_from_a_network_of_zeros(tmp_path):
+    first = chain(tmp_path)
+    arrays = {name: np.zeros_like(values) for name, values in read_all(first.checkpoint).items()}
+    empty = write_chain(PLAN, arrays, tmp_path / "zeros.safetensors")
+    found = compared(empty.item, first.item, strangers(tmp_path, 6))
+    assert (found.verdict, found.p_value, found.method) == ("unrelated", None, "none")
+
+
+def test_a_layer_whose_quantised_weights_differ_is_not_identical(tmp_path):
+    stored = {name: ("F32", values) for name, values in read_all(chain(tmp_path).checkpoint).items()}
+    items = []
+    for number in (1, 2):
+        path, weights = tmp_path / f"{number}.safetensors", np.full(stored["2.weight"][1].shape, number, np.int8)
+        write_safetensors(path, {**stored, "2.weight": ("I8", weights)}, {})
+        checkpoint = open_checkpoint(path)
+        items.append((checkpoint, find_spec(checkpoint)))
+    layers = why(*items, np.random.default_rng(0))
+    assert {layer.layer: layer.identical for layer in layers} == {"0": True, "2": False, "4": True}
 
 
 def test_without_strangers_a_shuffled_child_is_judged_by_similarity_and_that_is_said(tmp_path):
@@ -240,3 +288,14 @@ def test_hashes_of_tensors_know_them_in_any_order_and_wider_dtype(tmp_path):
 def test_hashes_of_tensors_tell_networks_apart(tmp_path):
     first, second = (tensor_hashes(chain(tmp_path, seed=seed).checkpoint) for seed in (0, 1))
     assert not set(first.values()) & set(second.values())
+
+
+def test_weights_of_few_different_values_have_no_hash():
+    signs = [np.sign(np.random.default_rng(seed).normal(size=(64, 64))).astype(np.float32) for seed in (0, 1)]
+    assert tensor_hashes(in_memory({"0.weight": signs[0], "1.weight": signs[1]}, {})) == {}
+
+
+def test_the_same_values_in_another_shape_have_another_hash():
+    values = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
+    found = tensor_hashes(in_memory({"a": values, "b": values.reshape(12, 4), "c": values.T.copy()}, {}))
+    assert found["a"] == found["c"] != found["b"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_networks import NETWORKS
 
-from wembed.checkpoint import Checkpoint, in_memory
+from wembed.checkpoint import Checkpoint, in_memory, open_checkpoint, write_safetensors
 from wembed.kinship import Network, are_same, compare
 from wembed.symmetry import apply_action, random_continuous_action
 
@@ -48,6 +48,18 @@ def test_compare_finds_the_same_though_heads_are_mixed(name):
     found = compare((first, net.spec), (turned(net), net.spec), (), np.random.default_rng(0))
     assert (found.verdict, found.method) == ("same", "equal")
     assert all(layer.identical for layer in found.layers)
+
+
+@pytest.mark.parametrize(("dtype", "shape", "is_weight"), [("I8", (4, 3), True), ("I64", (), False)])
+def test_weights_of_unknown_scales_count_and_counters_do_not(tmp_path, dtype, shape, is_weight):
+    net, items = NETWORKS["attention"](61), []
+    for value in (1, 2):
+        path, beside = tmp_path / f"{value}.safetensors", np.full(shape, value, f"i{int(dtype[1:]) // 8}")
+        write_safetensors(
+            path, {name: ("F32", values) for name, values in stored(net).items()} | {"x": (dtype, beside)}, {}
+        )
+        items.append((open_checkpoint(path), net.spec))
+    assert are_same(*map(Network, items)) != is_weight
 
 
 def test_a_tensor_beside_the_spec_counts():

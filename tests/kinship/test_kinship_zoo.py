@@ -4,12 +4,14 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+import torch
+from sklearn.datasets import load_digits
 
 from wembed.catalog import Zoo
-from wembed.checkpoint import open_checkpoint
+from wembed.checkpoint import in_memory, open_checkpoint
 from wembed.encoder import Stats
-from wembed.kinship import MOST_STRANGERS, choose_strangers, compare
-from wembed.symmetry import permute
+from wembed.kinship import MOST_STRANGERS, Pair, choose_strangers, compare
+from wembed.symmetry import find_spec, permute
 from wembed.zoo import open_items
 from wembed.zoo.builder import BuildManifest, BuildOptions, build
 
@@ -62,9 +64,10 @@ def children(tmp_path_factory):
 
 def verdict(zoo, pair, items=None):
     first, second = items or open_items(zoo, pair)
-    kin = {row.id for row in pair}
-    chosen = choose_strangers(zoo.rows(), pair[0].structure, kin, MOST_STRANGERS, np.random.default_rng(0))
-    return compare(first, second, open_items(zoo, chosen), np.random.default_rng(1))
+    known = Pair(pair[0].structure, frozenset(row.id for row in pair))
+    chosen = choose_strangers(zoo.rows(), known, MOST_STRANGERS, np.random.default_rng(0))
+    strangers, others = (open_items(zoo, rows) for rows in chosen)
+    return compare(first, second, strangers, np.random.default_rng(1), others)
 
 
 def raw_cosine(first, second):
@@ -116,6 +119,41 @@ def test_shuffled_children_are_called_derived(children, tmp_path, record_propert
     for size, found in by_size.items():
         record_property(f"shuffled children called derived or same: change {size}", np.mean(found))
     assert np.mean(near) >= 0.97
+
+
+def trained(images, labels, seed):
+    """A network of 64, 32 and 10 neurons."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    optimizer = torch.optim.Adam(module.parameters(), 5e-3)
+    for _ in range(600):
+        batch = torch.randint(len(images), (64,), generator=generator)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(module(images[batch]), labels[batch]).backward()
+        optimizer.step()
+    checkpoint = in_memory({name: values.numpy() for name, values in module.state_dict().items()}, {})
+    return checkpoint, find_spec(checkpoint)
+
+
+@pytest.mark.slow
+def test_who_learned_one_thing_is_not_derived_as_all_others_learned_something_else(record_property):
+    data = load_digits()
+    images, labels = torch.tensor(data.data / 16, dtype=torch.float32), torch.tensor(data.target)
+    others = []
+    for seed in range(20):
+        random = torch.Generator().manual_seed(seed)
+        pixels, classes = torch.randperm(64, generator=random), torch.randperm(10, generator=random)
+        others.append(trained(images[:, pixels], classes[labels], 100 + seed))
+    members = [trained(images, labels, seed) for seed in range(8)]
+    pairs = list(zip(members[::2], members[1::2], strict=True))
+    wrong = [compare(*pair, others, np.random.default_rng(0)).verdict == "derived" for pair in pairs]
+    record_property(
+        "twins called derived beside networks of another task, which is why these do not count", float(sum(wrong))
+    )
+    found = [compare(*pair, (), np.random.default_rng(0), others) for pair in pairs]
+    assert {one.verdict for one in found} == {"unrelated"}
 
 
 @pytest.mark.slow

@@ -122,6 +122,12 @@ def test_same_architecture_narrows_a_filter_with_or(table):
     assert ids(ask(table, where="accuracy < 0.45 OR accuracy > 0.45", same_architecture=True)) == ["mid"]
 
 
+def test_a_filter_cannot_close_the_bracket_that_keeps_it_from_the_others(table):
+    fill(table, {"near": 0.1}, structure="s2")
+    with pytest.raises(UsageError, match="its brackets don't match"):
+        ask(table, where="1=1) OR (1=1", same_architecture=True)
+
+
 def test_a_query_does_not_find_itself_nor_its_copies(table):
     vector = QUERY.vector
     copies = {Row(name, Key("content of q", "s")): vector for name in ("a copy", "q")}

@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import math
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,8 +9,12 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from wembed.evaluate.results import Evaluation, MapPoint, RecallCurve, Result
+from wembed.evaluate.results import Evaluation, MapPoint, Predicted, RecallCurve, Result
 from wembed.report.figures import DRAWINGS, possible, save_svg, styled
+from wembed.report.figures.bars import retrieval
+from wembed.report.figures.maps import MOST_FAMILIES, largest_families
+from wembed.report.figures.parts import held_out
+from wembed.report.figures.scatter import predicted_against_true, shown
 from wembed.report.figures.style import PAGE, encoder_looks, kinds
 
 NAMES = [drawing.name for drawing in DRAWINGS]
@@ -19,7 +24,7 @@ SLACK = 1.0  # pixels that two boxes may share: what a font's box has around its
 
 def few(evaluation: Evaluation) -> Evaluation:
     """As little as there can be: one encoder, one pair, one family, one curve of each kind."""
-    rows = [row for row in evaluation.results if row.encoder in ("gnn", "aligned", "gnn/half width")]
+    rows = [row for row in evaluation.results if row.encoder in ("gnn", "aligned", "gnn-one-sweep")]
     predictions = {"gnn": evaluation.predictions["gnn"][:1]}
     parts = {"recall": evaluation.recall[:1] + evaluation.recall[3:4], "calibration": evaluation.calibration[:1]}
     few_more = {"training": evaluation.training[:1]}
@@ -32,7 +37,7 @@ def many(evaluation: Evaluation) -> Evaluation:
         MapPoint(f"m{place}", place, -place, f"mlp-silu-{place}x{place}x{place}", f"data set {place % 9}", 0.5)
         for place in range(20)
     ]
-    new = [f"gnn-trained-by-me-{place}" for place in range(4)]
+    new = [f"trained-by-me-{place}" for place in range(4)]
 
     def again(found):
         copies = [dataclasses.replace(one, encoder=name) for name in new for one in found if one.encoder == "gnn"]
@@ -139,7 +144,9 @@ def test_twenty_four_architectures_are_told_apart_without_colours():
 def test_what_was_not_measured_is_not_drawn(evaluation):
     assert draw_all(Evaluation([])) == {}
     rows = [
-        row for row in evaluation.results if row.task in ("retrieval-snapshot", "merging") and "/" not in row.encoder
+        row
+        for row in evaluation.results
+        if row.task in ("retrieval-snapshot", "merging") and not row.encoder.startswith("gnn-")
     ]
     names = list(draw_all(Evaluation(rows, predictions=evaluation.predictions)))
     assert names == ["retrieval", "recall-curves", "recall-curves-one-shape", "predicted-true", "midpoints"]
@@ -153,9 +160,52 @@ def test_what_does_not_apply_is_marked(evaluation):
     assert len(marks) == 1  # the fingerprint, on lineage
 
 
+def test_titles_of_scatter_plots_are_of_the_points_that_are_drawn():
+    points = [Predicted(f"c{place}", "digits", place / 10, place / 10, 0.0, 1.0) for place in range(9)]
+    rows = [Result("prediction", "gnn", metric, 0.5, 9, "test") for metric in ("tau", "r2")]
+    (axes,) = predicted_against_true(Evaluation(rows, {"gnn": points})).axes
+    assert axes.get_title() == "gnn: 9 checkpoints\nKendall's tau 1.000, R² 1.000"
+
+
+def test_the_rival_is_the_best_of_the_split_that_is_drawn():
+    known = (("stats", 0.9, "test"), ("width", 0.2, "test"), ("width", 0.95, "held-out width:8"))
+    rows = [Result("prediction", name, "tau", value, 9, split) for name, value, split in known]
+    points = [Predicted("a", "digits", 0.5, 0.5, 0.4, 0.6)]
+    predictions = dict.fromkeys(("gnn", "stats", "width"), points)
+    assert shown(Evaluation(rows, facts={"main encoder": "gnn"}), "prediction", "test", predictions) == ["gnn", "stats"]
+
+
+def test_parts_that_were_held_out_are_no_lines_of_the_ranking(figures):
+    assert not any("(head only)" in text for text, _ in figures["prediction-tau"].texts)
+
+
+def test_no_interval_of_a_part_is_cut():
+    row = Result("prediction", "gnn", "tau/tau_max", 0.1, 9, "held-out width:8", low=-0.7, high=1.2)
+    low, high = held_out(Evaluation([row])).axes[0].get_xlim()
+    assert (low < -0.7, high > 1.2) == (True, True)
+
+
+def test_equal_families_are_shown_of_all_configurations():
+    points = [
+        MapPoint(f"{kind}{run}{step}", 0.0, 0.0, kind, "digits", 0.5, family=f"{kind}-{run:02d}")
+        for kind in ("cnn", "mlp") for run in range(20) for step in range(2)
+    ]  # fmt: skip
+    found = largest_families(points)
+    assert (len(found), sum(name.startswith("cnn") for name in found)) == (MOST_FAMILIES, MOST_FAMILIES // 2)
+
+
+def test_chance_has_a_line_for_each_split_that_is_drawn():
+    rows = [
+        Result("retrieval-noised", name, "recall@1", value, 9, split)
+        for name, value in (("gnn", 0.9), ("chance", 0.2)) for split in ("test", "test:digits-mlp")
+    ]  # fmt: skip
+    assert [line.get_linestyle() for line in retrieval(Evaluation(rows)).axes[0].lines].count("-.") == 1
+
+
 @pytest.mark.parametrize("name", ["net$\\frac$", "net\x1b[31m\x00", "网络", "a" * 300, ""])
 def test_names_that_are_hard_to_draw_are_drawn(name, tmp_path):
     points = [MapPoint(f"n{place}", float(place), place % 3, name, name, 0.5, family=name) for place in range(6)]
+    points.append(MapPoint("nowhere", math.nan, math.inf, name, name, 0.5, family=name))
     curves = [RecallCurve("retrieval-noised", name, "test", (1, 5), (0.5, 0.6))]
     rows = [Result("prediction", name, "tau/tau_max", 0.5, 6, "test")]
     evaluation = Evaluation(rows, map=points, recall=curves, facts={"main encoder": name})

@@ -1,8 +1,10 @@
 import pytest
 
 from wembed.evaluate import Evaluation, Result
+from wembed.experiment.plan import PLANS
 from wembed.report.calibration import Band, band, independent_cases
-from wembed.report.reading import sentences
+from wembed.report.lookup import POOLED, best_baseline
+from wembed.report.reading import note_on_errors, sentences
 
 
 def said_of(tau: float, error: float, r2: float) -> str:
@@ -48,11 +50,54 @@ def test_the_verdict_counts_where_the_main_encoder_is_above_and_names_where_it_i
 
 
 def test_the_verdict_is_plain_where_the_main_encoder_is_above_everywhere():
-    rows = [difference("stats", 0.2), difference("gnn/no attention", -0.2)]
+    rows = [difference("stats", 0.2), difference("gnn-no-probes", -0.2)]
     assert sentences(Evaluation(rows, facts={"main encoder": "gnn"}))[0] == (
         "gnn is above in all 1 comparisons of Recall@1 and tau / tau max with other encoders and baselines, by paired "
         "95 % intervals."
     )
+
+
+def test_a_variant_of_the_main_encoder_is_no_baseline():
+    known = PLANS["full"].encoders
+    rows = [Result("prediction", name, "tau", 0.5 + 0.01 * place, 90, "test") for place, name in enumerate(known)]
+    found = best_baseline(Evaluation(rows, facts={"main encoder": "gnn"}), "prediction", "tau")
+    assert found.encoder == "pna"
+
+
+def test_the_verdict_counts_the_data_set_never_seen():
+    sealed = Result("accuracy", "gnn-stats", "tau_difference", -0.2, 50, "zero-shot", low=-0.3, high=-0.1)
+    said = sentences(Evaluation([difference("stats", 0.2), sealed], facts={"main encoder": "gnn"}))[0]
+    assert "above in 1 of 2 comparisons" in said
+    assert "below in tau / tau max on the data set never seen against stats" in said
+
+
+def test_where_chance_is_always_right_nothing_is_compared():
+    rows = [Result("retrieval-dataset", name, "recall@1", 1.0, 90, "test") for name in ("gnn", "stats", "chance")]
+    rows.append(difference("stats", 0.0, "retrieval-dataset"))
+    assert sentences(Evaluation(rows, facts={"main encoder": "gnn"})) == []
+
+
+def pooled_difference(value: float, seeds: int = 3) -> Evaluation:
+    row = Result(
+        "accuracy", "gnn-stats", "tau_difference", value, 90, "test", seeds=seeds, spread=0.1, target="accuracy"
+    )
+    return Evaluation([row], facts={"main encoder": "gnn", POOLED: list(range(seeds))})
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.26, "above in all 1"), (0.24, "holds zero"), (-0.26, "below in tau")])
+def test_a_mean_over_seeds_is_above_by_student_s_t(value, said):
+    (sentence, *_) = sentences(pooled_difference(value))  # t for 2 degrees of freedom: 4.30 * 0.1 / sqrt(3) = 0.248
+    assert said in sentence
+    assert "by 95 % intervals over seeds (Student's t)" in sentence
+
+
+def test_what_stands_beside_a_mean_over_seeds_is_said():
+    assert "± spread (standard deviation) over 3 seeds" in note_on_errors(pooled_difference(0.2))
+
+
+def test_names_cannot_break_a_sentence():
+    rows = [Result("prediction", "a\n# b\x1b[31m", "tau", 0.5, 90, "test")]
+    assert all(sentence.isprintable() for sentence in sentences(Evaluation(rows)))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +133,8 @@ def test_every_new_task_has_its_sentence(evaluation):
         "0.900 (0.850 to 0.940); the commonest answer alone reaches 0.410.",
         "Permuting and rescaling 50 checkpoints changes the embedding of gnn by at most 1e-06 of its length",
         "Further than to the nearest stranger a mere permutation and rescaling moves cosine (1.4 against 0.03).",
-        "Of 90 damaged copies gnn finds the original first after bf16 100.0 %, int8 98.0 %",
+        "Of 90 damaged copies gnn finds the original first after bf16 100.0 % (fingerprint 100.0 %), int8 98.0 % "
+        "(fingerprint 96.0 %)",
         "Rounding to bf16 moves 99 % of the embeddings of gnn by at most 3.0 % of the distance to the nearest "
         "stranger.",
     ):

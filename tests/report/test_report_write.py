@@ -5,11 +5,23 @@ import struct
 import pytest
 
 from wembed.errors import NotFoundError, WembedError
-from wembed.evaluate.results import Curve, Evaluation, Layer, MapPoint, Predicted, Result, TrainingCurve
+from wembed.evaluate.results import (
+    Calibration,
+    Curve,
+    Evaluation,
+    Layer,
+    MapPoint,
+    Predicted,
+    RecallCurve,
+    Result,
+    TrainingCurve,
+)
 from wembed.report import make_folder, read_results, write_report
 from wembed.report.figures import DRAWINGS
 from wembed.report.headline import headlines
-from wembed.report.markdown import STRANGERS, to_markdown
+from wembed.report.limits import STRANGERS
+from wembed.report.lookup import POOLED
+from wembed.report.markdown import to_markdown
 from wembed.report.reading import sentences, share_error
 from wembed.report.results_file import to_text
 from wembed.report.tables import headline_table, metric_table, result_table
@@ -101,6 +113,10 @@ def test_what_is_not_finite_becomes_null_and_reads_as_none_or_nan(tmp_path):
     assert all(map(math.isnan, (*series, read.map[0].layers[0].mean)))
 
 
+def malformed(**parts) -> str:
+    return to_text(Evaluation([], **parts))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -110,12 +126,26 @@ def test_what_is_not_finite_becomes_null_and_reads_as_none_or_nan(tmp_path):
         ('{"format": 1}', "results: field required"),
         ('{"format": 1, "results": [{"task": "x"}]}', "results.0.encoder: field required"),
         ('{"format": 1, "results": [], "curves": [{}]}', "holds no results"),
+        (malformed(curves=[Curve("a", "b", "c", (0.0, 1.0), {"naive": (0.5,)}, {})]), "curves: t: 2 places but 1"),
+        (malformed(curves=[Curve("a", "b", "c", (), {}, {})]), "curves: t is empty"),
+        (malformed(calibration=[Calibration("gnn", "test", (0.5,), ())]), "calibration: levels: 1 places but 0"),
+        (
+            malformed(recall=[RecallCurve("x", "gnn", "test", (0, 1), (0.0, 1.0))]),
+            "expected 1 or more, found 0",
+        ),
+        (malformed(recall=[RecallCurve("x", "gnn", "test", (1,), ())]), "recall: depths: 1 places but 0"),
+        (malformed(training=[TrainingCurve("gnn", (1,), (), (), "x", 1)]), "training: epochs: 1 places but 0"),
     ],
 )
 def test_a_file_that_holds_no_results_is_refused(tmp_path, text, said):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(WembedError, match=said):
         read_results(tmp_path)
+
+
+def test_a_point_without_a_place_is_read_again(tmp_path):
+    (tmp_path / "results.json").write_text(malformed(map=[MapPoint("a", math.nan, 1.0, "mlp", "digits", 0.5)]))
+    assert math.isnan(read_results(tmp_path).map[0].x)
 
 
 def test_a_folder_without_results_is_said(tmp_path):
@@ -257,12 +287,22 @@ def test_every_configuration_of_merging_is_a_line(written):
 
 def test_merging_by_embedding_is_compared_on_its_own_pairs():
     def row(name: str, value: float, n: int, split: str) -> Result:
-        return Result("merging", name, "midpoint_accuracy", value, n, split)
+        return Result("merging", name, "midpoint_accuracy", value, n, split, 0.02)
 
     rows = [row("naive", 0.4, 60, "test"), row("aligned", 0.9, 60, "test")]
     rows += [row("aligned", 0.7, 8, "test:a/8"), row("embedding", 0.8, 8, "test:a/8")]
-    said = "Steering the average of 8 pairs towards the interpolated embedding gives 0.800, above the 0.700 of matching"
+    rows.append(row("aligned, as much noise as embedding moves", 0.79, 8, "test:a/8"))
+    said = (
+        "Steering the average of 8 pairs towards the interpolated embedding gives 0.800, above the 0.700 of matching "
+        "alone, and no different from the 0.790 of as much noise."
+    )
     assert said in " ".join(sentences(Evaluation(rows)))
+
+
+def test_the_reading_of_merging_says_nothing_of_numbers_without_errors():
+    pair = (("naive", 0.895), ("aligned", 0.9))
+    rows = [Result("merging", name, "midpoint_accuracy", value, 8, "test") for name, value in pair]
+    assert "an accuracy of 0.900, beside the 0.895 of plain averages" in sentences(Evaluation(rows))[0]
 
 
 def test_the_reading_knows_when_a_difference_is_noise():
@@ -282,7 +322,7 @@ def test_the_reading_of_an_ordering_goes_both_ways():
 @pytest.mark.parametrize(("naive", "word"), [(0.5, "above"), (0.95, "below"), (0.9, "no different from")])
 def test_the_reading_of_merging_goes_every_way(naive, word):
     pair = (("naive", naive), ("aligned", 0.9))
-    rows = [Result("merging", name, "midpoint_accuracy", value, 20, "test") for name, value in pair]
+    rows = [Result("merging", name, "midpoint_accuracy", value, 20, "test", 0.01) for name, value in pair]
     assert f"reach an accuracy of 0.900, {word} the {naive:.3f} of plain averages" in sentences(Evaluation(rows))[0]
 
 
@@ -302,6 +342,36 @@ def test_text_of_an_evaluation_without_anything_has_its_limits():
 def test_few_strangers_are_said(least, is_said):
     facts = {"retrieval-snapshot": {STRANGERS: least}}
     assert ("have only 19 strangers" in to_markdown(Evaluation([], facts=facts), [], "x")) == is_said
+
+
+@pytest.mark.parametrize("task", ["retrieval-dataset", "retrieval-architecture"])
+def test_tasks_without_strangers_by_design_raise_no_alarm(task):
+    assert "strangers of their configuration" not in to_markdown(Evaluation([], facts={task: {STRANGERS: 0}}), [], "x")
+
+
+def test_few_strangers_of_any_of_several_runs_are_said():
+    facts = {"retrieval-snapshot": {"run 0": {STRANGERS: 40}, "run 1": {STRANGERS: 9}}}
+    assert "only 9 strangers" in to_markdown(Evaluation([], facts=facts), [], "x")
+
+
+def test_a_change_of_any_size_has_digits():
+    rows = [Result("invariance", "gnn", "largest_change", 7.5e-7, 50, "test")]
+    assert "| gnn | 7.5e-07 | 50 |" in to_markdown(Evaluation(rows), [], "x")
+
+
+def test_a_hostile_name_stays_in_its_line():
+    rows = [Result("prediction", "a\n# b\x1b[31m", "tau", 0.5, 9, "test:c\n# d", seeds=2, spread=0.1)]
+    text = to_markdown(Evaluation(rows), [], "e\n# f")
+    assert "\x1b" not in text
+    assert [line for line in text.splitlines() if line.startswith("# ")] == ["# Results: e # f"]
+
+
+def test_a_mean_over_seeds_stands_beside_its_spread_and_single_checkpoints_are_of_the_first(evaluation):
+    rows = [Result("prediction", "gnn", "tau", 0.7, 30, "test", seeds=3, spread=0.05)]
+    pooled = Evaluation(rows, map=evaluation.map[:1], facts={POOLED: [0, 1, 2]})
+    text = to_markdown(pooled, [], "x")
+    assert "| gnn | **0.700** ± 0.050 | 30 |" in text
+    assert "Of the first seed only, since they show single checkpoints: map-architecture, map-accuracy." in text
 
 
 def test_text_without_the_main_encoder_stands_by_what_is_there():

@@ -123,5 +123,17 @@ def test_a_store_that_does_not_answer_is_one_line(monkeypatch):
 
 
 def test_a_kind_of_place_that_is_not_known_is_one_line():
-    with pytest.raises(UsageError, match=r"'s4://bucket/x/e.lance' is no place for embeddings that wembed knows"):
+    with pytest.raises(UsageError, match=r"'s4://bucket/x' is no place for embeddings that wembed knows"):
         EmbeddingTable("s4://bucket/x", "e", 8)
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3:///prefix", "gs://"])
+def test_a_place_without_a_bucket_is_one_line(uri):
+    with pytest.raises(UsageError, match=f"^'{uri}' names no bucket$") as caught:
+        EmbeddingTable(uri, "e", 8)
+    assert caught.value.hint == "a store is a folder or s3://, gs:// or az:// with a bucket and a prefix"
+
+
+def test_memory_is_no_place():
+    with pytest.raises(UsageError, match="'memory://x' is no place for embeddings that wembed knows"):
+        EmbeddingTable("memory://x", "e", 8)

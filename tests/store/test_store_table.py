@@ -13,7 +13,7 @@ import pytest
 from wembed.errors import UsageError, WembedError
 from wembed.store import CATALOG_COLUMNS, PLAIN_COLUMNS, EmbeddingTable, Key, Row
 from wembed.store.older import renew
-from wembed.store.schema import arrow_schema
+from wembed.store.schema import arrow_rows, arrow_schema
 from wembed.store.tidy import tidy
 
 KEYS = [Key(f"content{number}", "spec") for number in range(5)]
@@ -116,6 +116,24 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(WembedError, match="cannot write embeddings to ") as caught:
         EmbeddingTable(str(tmp_path / "file"), "e", 3).upsert(vectors(*KEYS))
     assert ".rs" not in caught.value.message
+    assert caught.value.hint == "give a place that can be written with --store"
+
+
+def test_vectors_are_in_memory_of_arrows_own_which_any_thread_may_free():
+    vector, before = np.arange(1 << 16, dtype=np.float32), pa.total_allocated_bytes()
+    rows = arrow_rows({Row("a", KEYS[0]): vector}, arrow_schema("e", len(vector)))
+    assert pa.total_allocated_bytes() - before >= vector.nbytes
+    assert np.array_equal(rows["vector"].chunk(0).flatten(), vector)
+
+
+@pytest.mark.parametrize("where", ["id = 'a'", None])
+def test_a_table_that_lost_its_files_is_damaged_whatever_the_filter(table, where):
+    table.upsert(vectors(*KEYS))
+    for file in Path(table.uri, "data").iterdir():
+        file.unlink()
+    with pytest.raises(WembedError, match="cannot read embeddings from ") as caught:
+        reopened(table).rows(where)
+    assert not isinstance(caught.value, UsageError)
 
 
 def test_a_vector_of_another_length_is_a_bug_of_ours(table):
@@ -175,6 +193,7 @@ def test_a_filter_chooses_rows(table):
     assert table.count("accuracy > 0.5 AND tags LIKE '%vision%'") == 2
     assert ids(table, "accuracy > 0.5") == ["id-content0-spec", "id-content1-spec"]
     assert sum(len(block.vectors) for block in table.blocks("accuracy < 0.5")) == 3
+    assert table.count("(accuracy > 0.5) AND tags != ':)'") == 2
 
 
 @pytest.mark.parametrize(
@@ -184,6 +203,7 @@ def test_a_filter_chooses_rows(table):
         ("params > 'a'", "could not convert to literal of type 'Int64'"),
         ("params >", "filter 'params >' is not understood: Error parsing statement"),
         ("params", "The filter params does not return a boolean"),
+        ("1=1) OR (1=1", r"filter '1=1\) OR \(1=1' is not understood: its brackets don't match"),
         ("params = '\x1b[31m", r"filter \"params = '\\x1b\[31m\" is not understood"),
     ],
 )

@@ -71,7 +71,7 @@ def _prove(plan: NetworkPlan) -> None:
     assert sorted(atom.size for atom in spec.atoms.values() if not atom.frozen) == plan.free
 
 
-@settings(max_examples=60, **_many)
+@settings(max_examples=25, **_many)
 @given(plan=network_plans)
 def test_all_that_is_claimed_of_random_networks_holds(plan):
     _prove(plan)

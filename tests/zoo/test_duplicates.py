@@ -90,6 +90,16 @@ def test_one_axis_reordered_without_the_others_is_another_network(zoo, tmp_path,
     assert summary(found_in(zoo)) == []
 
 
+def test_quantised_weights_of_unknown_scales_make_another_network(zoo, tmp_path, first):
+    checkpoint = open_checkpoint(first)
+    tensors = {name: ("F32", checkpoint.read(name)) for name in checkpoint.tensors}
+    paths = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for number, path in enumerate(paths):
+        write_safetensors(path, {**tensors, "q.weight": ("I8", np.full((4, 3), number, np.int8))}, {})
+    taken_in(zoo, *paths)
+    assert summary(found_in(zoo)) == []
+
+
 def test_a_copy_of_a_file_is_identical(zoo, tmp_path, first):
     (tmp_path / "second.safetensors").write_bytes(first.read_bytes())
     rows = taken_in(zoo, first, tmp_path / "second.safetensors")

@@ -111,11 +111,12 @@ def test_strangers_of_one_structure_are_roots(zoo, take):
     assert [(own.parent, own.kin) for own in found_in(zoo).values()] == [(None, None)] * 6
 
 
-def test_a_grandchild_comes_from_the_child(zoo, take):
+def test_a_grandchild_comes_from_the_child_and_is_no_kin_of_unknown_order(zoo, take):
     child = tuned(network(0), 0.4, 1)
     take(**strangers(), parent=network(0), child=child, grandchild=tuned(child, 0.3, 2))
     found = found_in(zoo)
     assert [parent_of(found, name) for name in ("parent", "child", "grandchild")] == [None, "parent", "child"]
+    assert found["parent"].kin is None
 
 
 def test_a_merge_has_two_parents(zoo, take):

@@ -48,7 +48,7 @@ class Locator:
         self._by_path = {row.path: row for row in rows}
 
     def locate(self, argument: str) -> Located:
-        """Gives the checkpoint that is meant: an existing path first, then an id of the zoo.
+        """Gives the checkpoint that is meant: an existing path first, then an id of the zoo, then one as it is printed.
 
         Raises:
             NotFoundError: if it is neither.
@@ -57,10 +57,15 @@ class Locator:
         if not argument.startswith("hf://") and path.exists():
             stored = self._zoo.stored_path(path) if self._zoo else ""
             return Located(argument, path, self._by_path.get(stored))
-        if self._zoo and argument in self._by_id:
-            row = self._by_id[argument]
+        row = self._by_id.get(argument) or self._as_printed(argument)
+        if self._zoo and row:
             return Located(argument, self._zoo.path_of(row), row)
         raise self._not_found(argument)
+
+    def _as_printed(self, argument: str) -> CatalogRow | None:
+        """The row of an id as a command prints it, with what is not printable escaped."""
+        rows = self._by_id.values() if "\\" in argument else ()
+        return next((row for row in rows if _printed(row.id) == argument), None)
 
     def _not_found(self, argument: str) -> NotFoundError:
         missing = f"{argument}: no such file" + (
@@ -72,6 +77,11 @@ class Locator:
         if _HUB_NAME.fullmatch(argument) and not Path(argument).suffix:
             return NotFoundError(missing, f"if it is on the Hub, fetch it first: `wembed zoo pull {argument}`")
         return NotFoundError(missing, "`wembed zoo list` shows the ids" if self._zoo else "check the path")
+
+
+def _printed(id: str) -> str:
+    letters = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in id)
+    return "".join(letters)
 
 
 def locate(argument: str, zoo: Zoo | None) -> Located:

@@ -12,10 +12,10 @@ from wembed.catalog import Located
 from wembed.checkpoint import open_checkpoint
 from wembed.cli.options import with_standard_input
 from wembed.cli.session import Session
-from wembed.errors import WembedError
+from wembed.errors import UsageError, WembedError
 from wembed.kinship import tensor_hashes
 from wembed.neighbours import Query
-from wembed.store import EmbeddingTable, spelt
+from wembed.store import EmbeddingTable, UnwritableError, spelt
 from wembed.symmetry import load_spec
 from wembed.zoo import Embedded, Failure, embed_given, locate_all
 from wembed.zoo.given import Given
@@ -59,14 +59,36 @@ def queries_of(session: Session, arguments: Sequence[str], spec: Path | None) ->
     return Asked(queries, [failure.error for failure in failures])
 
 
-def with_tensors(session: Session, queries: Sequence[Query]) -> list[Query]:
-    """Gives queries with the hashes of their tensors: as the table has them, else from their files."""
+def with_tensors(session: Session, asked: Asked, wanted: Sequence[str]) -> Asked:
+    """Gives queries with the hashes of their tensors: as the table has them, else from their files.
+
+    Args:
+        session: whose table.
+        asked: the queries.
+        wanted: names of tensors; a query that lacks one becomes a failure.
+
+    Raises:
+        UsageError: if there is but one query and it lacks one.
+    """
     table = session.kept.table
     if unknown := table.count("hashes IS NULL"):
         again = f"delete {table.uri} to have it made again"
         session.output.warn(f"of {unknown} checkpoints, embedded by an earlier version, no tensors are known: {again}")
-    kept = table.tensors({query.content for query in queries})
-    return [replace(query, tensors=kept.get(query.content) or _hashes(session, query)) for query in queries]
+    known = table.tensors({query.content for query in asked.queries})
+    queries: list[Query] = []
+    failures = [*asked.failures]
+    for query in asked.queries:
+        own = replace(query, tensors=known.get(query.content) or _hashes(session, query))
+        try:
+            for name in wanted:
+                own.hash_of(name)
+        except UsageError as error:
+            failures.append(error)
+        else:
+            queries.append(own)
+    if len(failures) == 1 and not queries:
+        raise failures[0]
+    return Asked(queries, failures)
 
 
 def _hashes(session: Session, query: Query) -> dict[str, str]:
@@ -111,7 +133,10 @@ def _made(session: Session, names: Sequence[str], spec: Path | None) -> tuple[li
     located, failures = _located(session, names)
     with session.output.progress("embedding") as progress:
         chosen = load_spec(spec) if spec else None
-        result = embed_given(located, session.zoo, session.encoder, session.table, progress, chosen)
+        try:
+            result = embed_given(located, session.zoo, session.encoder, session.table, progress, chosen)
+        except UnwritableError:  # of which `catch_up` warns
+            result = embed_given(located, session.zoo, session.encoder, None, progress, chosen)
     for embedded in result.done:
         session.output.notices(embedded.id, embedded.notices)
     failures = [*failures, *result.failures]

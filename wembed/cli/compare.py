@@ -12,7 +12,8 @@ from wembed.cli import options
 from wembed.cli.output import Output
 
 if TYPE_CHECKING:
-    from wembed.encoder import Item
+    from wembed.checkpoint import Checkpoint
+    from wembed.cli.strangers import Strangers
     from wembed.kinship import Comparison
 
 COLUMNS = ("layer", "kind", "similarity", "identical", "change")
@@ -51,14 +52,12 @@ def compare(
     from wembed.cli.network import Sources
     from wembed.cli.opened import open_one
     from wembed.kinship import compare as compare_items
-    from wembed.symmetry import structure_signature
 
     output = Output.choose(format, json, quiet)
     first, second = (open_one(output, name, zoo, Sources(spec)) for name in (a, b))
-    kin = [one.checkpoint.content_hash() for one in (first, second)]
-    strangers = _strangers(output, zoo, structure_signature(first.checkpoint), kin, seed)
+    strangers = _strangers(output, zoo, (first.checkpoint, second.checkpoint), seed)
     pair = (first.checkpoint, first.spec), (second.checkpoint, second.spec)
-    found = compare_items(*pair, strangers, np.random.default_rng(seed))
+    found = compare_items(*pair, strangers.items, np.random.default_rng(seed), strangers.others)
     if output.is_json:
         indent = 2 if output.format == "json" else None
         sys.stdout.write(encoder.dumps(asdict(found), indent=indent, allow_nan=False) + "\n")
@@ -70,18 +69,18 @@ def compare(
     raise typer.Exit(EXIT_CODES[found.verdict])
 
 
-def _strangers(output: Output, root: Path, structure: str, kin: list[str], seed: int) -> "list[Item]":
+def _strangers(output: Output, root: Path, pair: "tuple[Checkpoint, Checkpoint]", seed: int) -> "Strangers":
     """What the pair is held against; nothing where there is no zoo."""
     from wembed.catalog import Zoo
-    from wembed.cli.strangers import open_strangers
+    from wembed.cli.strangers import Strangers, open_strangers
 
     if not Zoo.is_zoo(root):
-        return []
+        return Strangers([], [], [])
     zoo = Zoo.open(root)
-    found = open_strangers(zoo, zoo.rows(), structure, kin, seed)
-    if found.failures:
-        output.warn(found.warning)
-    return found.items
+    found = open_strangers(zoo, zoo.rows(), *pair, seed)
+    for warning in found.warnings:
+        output.warn(warning)
+    return found
 
 
 def _say(output: Output, found: "Comparison") -> None:

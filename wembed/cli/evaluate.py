@@ -1,5 +1,6 @@
 """`wembed evaluate`."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ import typer
 
 from wembed.cli import options
 from wembed.cli.output import Output
-from wembed.errors import NotFoundError, UsageError
+from wembed.errors import NotFoundError, UsageError, WembedError
 
 if TYPE_CHECKING:
     from wembed.evaluate import Evaluation
@@ -61,7 +62,10 @@ def evaluate(
     output = Output.choose(format, json, quiet)
     _check_out(out)
     if compare:
-        _check_alone({"-o": out, "--encoder": encoder, "--task": task})
+        _check_alone(
+            {"-o": out, "--encoder": encoder, "--task": task, "--seed": seed, "--seeds": seeds > 1, "--gpu": gpu,
+             "--zoo": zoo != options.DEFAULT_ZOO, "--device": device != "auto"}
+        )  # fmt: skip
         _compare(output, compare)
         return
     from wembed.catalog import Zoo
@@ -75,18 +79,31 @@ def evaluate(
     encoders = zoo_encoders(opened, encoder or (), options.device_name(device, gpu))
     with output.progress("evaluating") as progress:
         evaluation = evaluate_zoo(opened, encoders, chosen, progress)
+    warn_of_passed_over(output, evaluation)
+    output.rows([vars(result) for result in evaluation.results], COLUMNS)
     if out:
         _write(out, evaluation)
-    output.rows([vars(result) for result in evaluation.results], COLUMNS)
     output.next_command("report", "-o", "DIR", zoo=zoo)
 
 
+def warn_of_passed_over(output: Output, evaluation: "Evaluation") -> None:
+    """Says how many checkpoints of a zoo could not be evaluated, and why the first of them could not."""
+    from wembed.evaluate.evaluate import FIRST_PASSED_OVER, PASSED_OVER
+
+    if count := evaluation.facts.get(PASSED_OVER):
+        first = evaluation.facts.get(FIRST_PASSED_OVER)
+        output.warn(f"{count} checkpoints of the zoo are passed over, first {first}")
+
+
 def _compare(output: Output, paths: tuple[Path, Path]) -> None:
-    from wembed.evaluate.prediction.compare import compare
+    from wembed.evaluate.prediction.compare import compare, data_of
     from wembed.report import read_results
 
     first, second = map(read_results, paths)
-    output.rows([vars(result) for result in compare(first, second)], COLUMNS)
+    results = compare(first, second)
+    if data_of(first) != data_of(second):
+        output.warn(f"{paths[0]} and {paths[1]} are of different data: only what both predicted is compared")
+    output.rows([vars(result) for result in results], COLUMNS)
 
 
 def _check_alone(others: Mapping[str, object]) -> None:
@@ -101,6 +118,10 @@ def _check_out(out: Path | None) -> None:
         raise UsageError(f"cannot write {out}: known are {', '.join(_ENDINGS)}", "give -o one of these endings")
     if out and not out.parent.is_dir():
         raise NotFoundError(f"cannot write {out}: there is no folder {out.parent}", "make it first")
+    if out and out.is_dir():
+        raise UsageError(f"cannot write {out}: it is a folder", "give -o the name of a file")
+    if out and not os.access(out.parent, os.W_OK):
+        raise WembedError(f"cannot write {out}: no permission to write to {out.parent}", "give -o another folder")
 
 
 def _write(out: Path, evaluation: "Evaluation") -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from wembed.catalog import CatalogRow
 from wembed.checkpoint import Checkpoint, open_checkpoint
 from wembed.cli.session import Session
-from wembed.cli.strangers import open_strangers
+from wembed.cli.strangers import Strangers, open_strangers, stale
 from wembed.encoder import Item
 from wembed.errors import NotFoundError, WembedError
 from wembed.kinship import compare, why
-from wembed.symmetry import load_spec, structure_signature
+from wembed.symmetry import load_spec
 from wembed.zoo import open_items, spec_for
 
 Row = dict[str, object]
@@ -45,8 +45,9 @@ class Evidence:
 
     def verdict(self, row: Row) -> Row:
         """What a query and a hit are to each other: a `verdict` and its `p_value`."""
-        query, hit = self._query(row), str(row["id"])
-        found = compare(query, self._item(hit), self._strangers(query[0], hit), np.random.default_rng(SEED))
+        query, hit = self._query(row), self._item(str(row["id"]))
+        strangers = self._strangers(query[0], hit[0])
+        found = compare(query, hit, strangers.items, np.random.default_rng(SEED), strangers.others)
         return {"verdict": found.verdict, "p_value": found.p_value}
 
     def parameters(self, id: str) -> int:
@@ -71,15 +72,14 @@ class Evidence:
         row = self._rows[id]
         (item,) = open_items(self.session.kept.zoo, [row])
         if item[0].content_hash() != row.content:
-            self._warn(f"{id} has changed since it was taken in: take it in again with `wembed zoo add {row.path}`")
+            self._warn(stale(row))
         return item
 
-    def _strangers(self, query: Checkpoint, hit: str) -> list[Item]:
-        kin = [query.content_hash(), hit]
-        found = open_strangers(self.session.kept.zoo, self._rows.values(), structure_signature(query), kin, SEED)
-        if found.failures:
-            self._warn(found.warning)
-        return found.items
+    def _strangers(self, query: Checkpoint, hit: Checkpoint) -> Strangers:
+        found = open_strangers(self.session.kept.zoo, list(self._rows.values()), query, hit, SEED)
+        for warning in found.warnings:
+            self._warn(warning)
+        return found
 
     def _warn(self, text: str) -> None:
         """Says something once."""

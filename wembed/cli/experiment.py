@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wembed.cli import options
+from wembed.cli.evaluate import warn_of_passed_over
 from wembed.cli.output import Output
 from wembed.errors import UsageError
 
@@ -55,16 +56,21 @@ def experiment(
 
     Example: wembed experiment --small
     """
-    from wembed.experiment import ExperimentOptions, run_plan
+    from wembed.device import resolve_device
+    from wembed.experiment import ExperimentOptions, command_of, run_plan
 
     output = Output.choose(format, json, quiet)
     size = _size(small, full)
     plan = _plan(size, manifest, seeds)
     folder = results / _checked(size if experiment_name is None else experiment_name)
-    asked = ExperimentOptions(
-        folder, plan.manifests[0], seed, num_models, num_epochs, options.device_name(device, gpu),
-        command=_command(size, manifest, seeds, folder, (seed, num_models, num_epochs)),
+    on = options.device_name(device, gpu)
+    resolve_device(on)
+    command = command_of(
+        {f"--{size}": size != "default", "--manifest": manifest, "--experiment-name": folder.name,
+         "--results": results if results != DEFAULT_RESULTS else None, "--num-models": num_models,
+         "--num-epochs": num_epochs, "--seeds": seeds, "--device": on if on != "auto" else None, "--seed": seed}
     )  # fmt: skip
+    asked = ExperimentOptions(folder, plan.manifests[0], seed, num_models, num_epochs, on, command=command)
     if dry_run:
         output.rows(_planned(plan, asked), PLAN_COLUMNS)
         return
@@ -96,17 +102,6 @@ def _checked(name: str) -> str:
     return name
 
 
-def _command(
-    size: "Size", manifest: str | None, seeds: int | None, folder: Path, numbers: tuple[int, int | None, int | None]
-) -> str:
-    from wembed.experiment import command_of
-
-    flag = {} if size == "default" else {f"--{size}": True}
-    seed, num_models, num_epochs = numbers
-    given = {"--manifest": manifest, "--experiment-name": folder.name, "--num-models": num_models}
-    return command_of(flag | given | {"--num-epochs": num_epochs, "--seeds": seeds, "--seed": seed})
-
-
 def _planned(plan: "Plan", asked: "ExperimentOptions") -> list[dict[str, object]]:
     from wembed.catalog.manifest import load_manifest
     from wembed.experiment import studies
@@ -126,6 +121,7 @@ def _tell(output: Output, done: "list[ExperimentResult]") -> None:
 
     rows = []
     for result in done:
+        warn_of_passed_over(output, result.evaluation)
         for name, reason in result.left_out.items():
             output.warn(f"encoder {name} is left out: {reason}")
         rows += result.evaluation.results if output.is_json else main_results(result.evaluation)

@@ -1,20 +1,23 @@
 """An evaluation in; a glance at it, as people read it on a terminal, out: the headline table and a small map."""
 
+import itertools
 from typing import TYPE_CHECKING
 
 from wembed.cli.text import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from wembed.evaluate import Evaluation, Result
-    from wembed.report.headline import Headline
+    from wembed.report.headline import Headline, Question
     from wembed.report.small_map import Draw, Sign, SmallMap
 
-_COLUMN = 15  # characters of a column of numbers
-_BLANK = "\u00a0"  # at which no line ends
+_COLUMN = 16  # characters of a column of numbers, with the blanks around it
+_BLANKS = 3  # around a column
 _WIDEST, _LINES = 72, 18  # of a map, in characters
 # Those of Okabe and Ito, as in the figures; the last is for others.
 _COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442", "#0072B2", "#999999", "dim")
@@ -29,38 +32,57 @@ def print_glance(evaluation: "Evaluation") -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     for table in headlines(evaluation):
         console.print(plain(table.title), style="bold", soft_wrap=True)
-        console.print(_table(evaluation, table, console.width))
-        hidden = len(table.questions) - _fitting(table, console.width)
-        if hidden:
-            console.print(f"and {hidden} more, for which there is no room; see --json", style="dim", soft_wrap=True)
-        console.print()
+        for part in _parts(evaluation, table, console.width):
+            console.print(part)
+            console.print()
+        if _room(table, console.width) < _COLUMN * len(table.questions):
+            console.print("there is no room for intervals; see --json\n", style="dim", soft_wrap=True)
     if evaluation.map:
         _print_map(console, evaluation)
 
 
-def _fitting(headline: "Headline", width: int) -> int:
-    """How many columns there is room for, one at least."""
-    names = max(len(_name(name)) for name in headline.encoders)
-    return min(len(headline.questions), max(1, (width - names - 1) // _COLUMN))
+def _parts(evaluation: "Evaluation", headline: "Headline", width: int) -> "Iterator[Table]":
+    """One table where there is room for all columns, without intervals if need be; else one under the other."""
+    room = _room(headline, width)
+    if room >= _COLUMN * len(headline.questions):
+        yield _table(evaluation, headline, headline.questions, _with_interval)
+        return
+    left = list(headline.questions)
+    while left:
+        ends = itertools.accumulate(_narrow(question) for question in left)
+        count = max(1, sum(1 for end in ends if end <= room))
+        yield _table(evaluation, headline, left[:count], _alone)
+        left = left[count:]
 
 
-def _table(evaluation: "Evaluation", headline: "Headline", width: int) -> "Table":
+def _room(headline: "Headline", width: int) -> int:
+    """What names leave of a line."""
+    return width - max(len(_name(name)) for name in headline.encoders) - 1
+
+
+def _narrow(question: "Question") -> int:
+    """How wide a column without intervals is, with the blanks around it."""
+    return max(map(len, plain(f"{question.head} {question.below}").split())) + _BLANKS
+
+
+def _table(
+    evaluation: "Evaluation", headline: "Headline", chosen: "Sequence[Question]", cell: "Callable[[Result], Text]"
+) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from wembed.report.lookup import main_encoder
 
-    chosen = headline.questions[: _fitting(headline, width)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(Text("encoder"), no_wrap=True)
     for question in chosen:
-        table.add_column(
-            Text(f"{plain(question.head)}\n{plain(question.below)}"), justify="right", max_width=_COLUMN - 2
-        )
+        most = (_COLUMN if cell is _with_interval else _narrow(question)) - _BLANKS
+        table.add_column(Text(f"{plain(question.head)}\n{plain(question.below)}"), justify="right", max_width=most)
     for name in headline.encoders:
         style = "bold" if name == main_encoder(evaluation) else ""
-        cells = (_cell(question.answer(evaluation, name)) for question in chosen)
+        answers = (question.answer(evaluation, name) for question in chosen)
+        cells = (cell(row) if row and row.value is not None else Text("n/a", style="dim") for row in answers)
         table.add_row(Text(_name(name), style=style), *cells)
     return table
 
@@ -71,16 +93,23 @@ def _name(encoder: str) -> str:
     return short(plain(encoder))
 
 
-def _cell(row: "Result | None") -> "Text":
+def _with_interval(row: "Result") -> "Text":
+    """A number above its interval, or above the spread of a mean over seeds."""
     from rich.text import Text
 
     from wembed.report.lookup import interval
 
-    if row is None or row.value is None:
-        return Text("n/a", style="dim")
     ends = interval(row)
-    beside = Text(f"\n{_short(ends[0])} to {_short(ends[1])}", style="dim") if ends else Text()
-    return Text(_short(row.value)).append_text(beside)
+    said = (
+        f"{_short(ends[0])} to {_short(ends[1])}" if ends else "" if row.spread is None else f"± {_short(row.spread)}"
+    )
+    return _alone(row).append_text(Text(f"\n{said}" if said else "", style="dim"))
+
+
+def _alone(row: "Result") -> "Text":
+    from rich.text import Text
+
+    return Text(_short(row.value or 0.0))
 
 
 def _short(number: float) -> str:
@@ -97,7 +126,7 @@ def _print_map(console: "Console", evaluation: "Evaluation") -> None:
     console.print(plain(title), style="bold", soft_wrap=True)
     for line in found.lines:
         console.print(_coloured(line), no_wrap=True)
-    console.print(_legend(found, letter if draw is letter else _bullet))
+    console.print(_legend(found, letter if draw is letter else _bullet, console.width))
 
 
 def _coloured(line: "list[Sign]") -> "Text":
@@ -110,7 +139,7 @@ def _coloured(line: "list[Sign]") -> "Text":
     return text
 
 
-def _legend(found: "SmallMap", draw: "Draw") -> "Text":
+def _legend(found: "SmallMap", draw: "Draw", width: int) -> "Text":
     """The kinds, one after the other, as many in a line as fit."""
     from rich.text import Text
 
@@ -118,12 +147,13 @@ def _legend(found: "SmallMap", draw: "Draw") -> "Text":
 
     entries = [(place, plain(name), count) for place, (name, count) in enumerate(found.legend)]
     entries += [(OTHERS, "others", found.others)] if found.others else []
-    words = [
-        Text.assemble((draw(0, kind), _COLOURS[kind]), f" {name} ({count})".replace(" ", _BLANK))
-        for kind, name, count in entries
-    ]
-    outside = f"\n{found.outside} without a place are left out" if found.outside else ""
-    return Text("  ").join(words).append(outside)
+    text, used = Text(), 0
+    for kind, name, count in entries:
+        entry = Text.assemble((draw(0, kind), _COLOURS[kind]), f" {name} ({count})")
+        gap = "" if not used else "\n" if used + 2 + entry.cell_len > width else "  "
+        used = entry.cell_len + (used + 2 if gap == "  " else 0)
+        text.append(gap).append_text(entry)
+    return text.append(f"\n{found.outside} without a place are left out" if found.outside else "")
 
 
 def _bullet(dots: int, kind: int) -> str:

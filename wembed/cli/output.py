@@ -85,7 +85,10 @@ class Output:
 
     def next_command(self, *words: object, zoo: Path | None = None) -> None:
         """Says what to do next, where a person is there to do it; with --zoo where that isn't the default."""
-        line = ["wembed", *map(str, words), *(["--zoo", str(zoo)] if zoo not in (None, DEFAULT_ZOO) else [])]
+        options = ["--zoo", str(zoo)] if zoo not in (None, DEFAULT_ZOO) else []
+        last = str(words[-1])
+        ends = [*options, "--", last] if last.startswith("-") else [last, *options]  # a name, never an option
+        line = ["wembed", *map(str, words[:-1]), *ends]
         if not self.quiet and not self.is_json:
             print_line("next", " ".join(word if word.isupper() else shlex.quote(word) for word in line))
 

@@ -14,6 +14,7 @@ from wembed.cli.output import Output
 if TYPE_CHECKING:
     from wembed.cli.session import Session
     from wembed.evaluate.predicting import Prediction
+    from wembed.prediction import Fitted
     from wembed.zoo import EmbedResult
 
 COLUMNS = ("id", "target", "value", "low", "high", "in_domain", "split", "encoder")
@@ -69,11 +70,12 @@ def predict(
         list(_each(options.with_standard_input(checkpoints))), spec, target or ["accuracy"], level, explain, store
     )
     given = session.embed(asked.checkpoints, spec)
-    found = _predictions(session, given, asked, seed) if given.done else []
-    rows = [_row(prediction, output) for prediction in found]
-    has_classes = any(row["probability"] is not None for row in rows)
+    told = _predictions(session, given, asked, seed) if given.done else _Told([], [])
+    rows = [_row(prediction, output) for prediction in told.predictions]
+    has_classes = any(each.kind == "category" for each in told.fitted)
     output.rows(rows, [*COLUMNS, *(OF_CLASSES if has_classes else ()), *(LAYERS if explain else ())])
     _note(output, rows)
+    _note_unbounded(output, told.fitted, level)
     report_failures(output, [failure.error for failure in given.failures], len(given.done))
 
 
@@ -89,7 +91,15 @@ class _Asked:
     store: str | None
 
 
-def _predictions(session: "Session", given: "EmbedResult", asked: _Asked, seed: int) -> "list[Prediction]":
+@dataclass(frozen=True)
+class _Told:
+    """What is told, and by what."""
+
+    predictions: "list[Prediction]"
+    fitted: "list[Fitted]"
+
+
+def _predictions(session: "Session", given: "EmbedResult", asked: _Asked, seed: int) -> _Told:
     """What is told of embedded checkpoints; the zoo is embedded as far as it isn't yet."""
     from wembed.evaluate.predicting import Teacher, fit_targets, targets_of, vectors_of
     from wembed.prediction import Transfer
@@ -104,7 +114,7 @@ def _predictions(session: "Session", given: "EmbedResult", asked: _Asked, seed: 
     fitted = fit_targets(teacher, asked.targets, lambda message: output.note(f"passed over, {message}"))
     own = vectors_of(other.embed_each(asked.checkpoints, asked.spec).done)
     found = teacher.predictions(given.done, own, fitted, asked.level)
-    return [teacher.explained(each, fitted, asked.spec) for each in found] if asked.explain else found
+    return _Told([teacher.explained(each, fitted, asked.spec) for each in found] if asked.explain else found, fitted)
 
 
 def _whole(session: "Session") -> "EmbedResult":
@@ -145,3 +155,13 @@ def _note(output: Output, rows: Sequence[dict[str, object]]) -> None:
     known = len({row["id"] for row in rows if row["split"] in FITTED_ON})
     if known:
         output.note(f"{known} of {len(ids)} are among the checkpoints that the predictor was fitted on, no evidence")
+
+
+def _note_unbounded(output: Output, fitted: "Sequence[Fitted]", level: float) -> None:
+    """Says which intervals and sets hold all there is, for want of runs to calibrate them on."""
+    from wembed.prediction import runs_needed
+
+    for each in fitted:
+        if not each.scores.is_bounded(level):
+            found = f"found {each.scores.runs}, {100 * level:g} % needs {runs_needed(level)}"
+            output.note(f"too few calibration runs for {each.target}, {found}: intervals and sets leave nothing out")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wembed.cli import options
+from wembed.cli.evaluate import warn_of_passed_over
 from wembed.cli.output import Output
 from wembed.errors import UsageError
 
@@ -17,6 +18,7 @@ GLANCE_COLUMNS = ("task", "encoder", "metric", "value", "low", "high", "n", "spl
 
 
 def report(
+    context: typer.Context,
     out: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where the report goes; not needed with --terminal."),
@@ -46,24 +48,28 @@ def report(
     """
     from wembed.catalog import Zoo
     from wembed.cli.glance import print_glance
+    from wembed.device import resolve_device
     from wembed.evaluate import EvaluateOptions, evaluate, zoo_encoders
     from wembed.report import headline_results, make_folder, read_results
 
     output = Output.choose(format, json, quiet)
     if not out and not terminal:
         raise UsageError("no folder to write the report to", "give -o DIR, or --terminal for a glance at it")
-    if earlier and encoder:
-        raise UsageError("--from and --encoder contradict each other", "give one of them")
+    on = options.device_name(device, gpu)
+    if on != "auto":
+        resolve_device(on)  # what is not there is said before the work
     if earlier:
+        _check_alone(context)
         evaluation = read_results(earlier)
     else:
         opened = Zoo.open(zoo)
-        encoders = zoo_encoders(opened, encoder or (), options.device_name(device, gpu))
+        encoders = zoo_encoders(opened, encoder or (), on)
         if out:
             make_folder(out)  # what can't be written is said before the work
         with output.progress("evaluating") as progress:
             evaluation = evaluate(opened, encoders, EvaluateOptions(seed=seed), progress)
-    if terminal and (format, json, quiet) == ("auto", False, False):
+        warn_of_passed_over(output, evaluation)
+    if terminal and (format, json) == ("auto", False):
         print_glance(evaluation)
     elif terminal:
         output.rows([vars(row) for row in headline_results(evaluation)], GLANCE_COLUMNS)
@@ -71,6 +77,14 @@ def report(
         files = _write(evaluation, out, output)
         if not terminal:
             output.rows([{"path": path} for path in files], COLUMNS)
+
+
+def _check_alone(context: typer.Context) -> None:
+    """Refuses options that say how to evaluate where nothing is evaluated."""
+    for name in ("encoder", "zoo", "seed"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--from and --{name} contradict each other", "give one of them")
 
 
 def _write(evaluation: "Evaluation", out: Path, output: Output) -> list[Path]:

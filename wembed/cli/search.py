@@ -26,7 +26,11 @@ ExcludeSelf = Annotated[
 ]
 Tensors = Annotated[
     list[str] | None,
-    typer.Option("--tensor", metavar="NAME", help="Only those that hold exactly this tensor, in any order and dtype."),
+    typer.Option(
+        "--tensor",
+        metavar="NAME",
+        help="Only those that hold this tensor, in any order and any dtype that holds it exactly.",
+    ),
 ]
 Why = Annotated[bool, typer.Option("--why", help="Which layers each shares with the query, and which were retrained.")]
 Verify = Annotated[
@@ -77,9 +81,9 @@ def search(
     session = Session.start(output, SessionOptions(zoo, encoder, store, device, gpu), needs_zoo=True)
     asked = queries_of(session, checkpoints, spec)
     session.catch_up()
-    queries = with_tensors(session, asked.queries) if why or tensor else asked.queries
+    asked = with_tensors(session, asked, wanted.tensors) if why or tensor else asked
     gather = gather_by_index(session, reach) if ann else scan
-    rows = rows_of(session, search(queries, session.kept.table, wanted, gather))
+    rows = rows_of(session, search(asked.queries, session.kept.table, wanted, gather))
     evidence = [*(VERDICT if verify else ()), *(LAYERS if why else ())]
     several = ["query"] if len(checkpoints) > 1 or "-" in checkpoints else []
     columns = [*several, *COLUMNS, *more, *evidence]

@@ -11,7 +11,7 @@ from wembed.cli.options import device_name, with_standard_input
 from wembed.cli.output import Output
 from wembed.encoder import Encoder
 from wembed.errors import NotFoundError
-from wembed.store import EmbeddingTable
+from wembed.store import EmbeddingTable, Key, UnwritableError
 from wembed.symmetry import load_spec
 from wembed.zoo import EmbedResult, embed_given, embed_zoo, encoder_name, locate_all, open_table
 from wembed.zoo.embed import is_current
@@ -115,13 +115,28 @@ class Session:
         return EmbedResult(result.done, failures + result.failures)
 
     def catch_up(self) -> None:
-        """Embeds what isn't embedded yet; what can't be is passed over with one warning."""
+        """Embeds what isn't embedded yet; what can't be is passed over with one warning.
+
+        Raises:
+            WembedError: if nothing is embedded yet and the table can't be written.
+        """
         if self.is_current:
             return
-        failures = self.embed_zoo().failures
+        try:
+            failures = self.embed_zoo().failures
+        except UnwritableError as error:
+            self._pass_over_new(error)
+            return
         if failures:
             first = failures[0].error.message
             self.output.warn(f"{len(failures)} checkpoints of the zoo are passed over, first {first}")
+
+    def _pass_over_new(self, error: UnwritableError) -> None:
+        there = self.kept.table.keys()
+        if not there:
+            raise error
+        lacking = sum(Key(row.content, row.spec) not in there for row in self.kept.zoo.rows())
+        self.output.warn(f"{lacking} checkpoints of the zoo are not embedded and passed over: {error.message}")
 
 
 def _is_empty(zoo: Zoo) -> bool:

@@ -1,7 +1,5 @@
 """Text from files that are not trusted in; text that a terminal shows and doesn't obey out."""
 
-_NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-
 
 def plain(text: str) -> str:
     """Gives text on one line, with what is not printable escaped."""
@@ -11,5 +9,4 @@ def plain(text: str) -> str:
 
 
 def _escape(character: str) -> str:
-    code = ord(character)
-    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    return character.encode("unicode_escape").decode()

@@ -41,11 +41,11 @@ def lineage(
     Example: wembed zoo lineage -o lineage.graphml
     """
     from wembed.catalog import Zoo, find_row
-    from wembed.zoo.lineage import agreement, check_suffix, save_lineage
+    from wembed.zoo.lineage import agreement, check_file, save_lineage
 
     output = Output.choose(format, json, quiet)
     if out:
-        check_suffix(out)
+        check_file(out)
     opened = Zoo.open(zoo)
     asked = find_row(opened, layers) if layers else None
     found = _found(output, opened, store, seed)

@@ -38,6 +38,7 @@ from wembed.zoo import Progress, silent
 _REST = 0.3  # of the work comes after the embedding, roughly
 
 MAP_POINTS = MOST
+PASSED_OVER, FIRST_PASSED_OVER = "passed over", "first passed over"  # facts
 TASKS = ("retrieval", "prediction", "merging", "invariance", "robustness")
 
 
@@ -93,7 +94,7 @@ def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOption
     trainings = trainings_of(zoo, encoders)
     split_seed, hold_out = split_seed_of(trainings, seed), hold_out_of(trainings)
     material = gather(zoo, split_seed, hold_out)
-    check_overlap(material, trainings)
+    check_overlap(material.rows, material.splits, trainings)
     _check_held_out(zoo, material)
     structure = shape_with_most_queries(material, [t for e in encoders.values() if (t := getattr(e, "structure", ""))])
     questions = asked(material, options.tasks, range(seed, seed + options.seeds))
@@ -102,8 +103,8 @@ def _evaluate(zoo: Zoo, encoders: Mapping[str, Encoder], options: EvaluateOption
     measured = measure(embedded, questions, structure)
     foretold = _foretold(embedded, encoders, trainings, structure, options)
     pairs = merging.merged_pairs(material, encoders[main], seed, silent) if "merging" in options.tasks else []
-    found = [*measured.results, *foretold.results, *merging.merging_results(material, pairs)]
-    facts = _facts(material, questions, (seed, options.seeds, split_seed)) | foretold.facts
+    found = [*measured.results, *foretold.results, *merging.merging_results(material, pairs, seed)]
+    facts = _facts(zoo, material, questions, (seed, options.seeds, split_seed)) | foretold.facts
     evaluation = Evaluation(
         results=with_origins(found, encoders, seed, material.hash),
         predictions=foretold.test,
@@ -149,13 +150,19 @@ def _learned(encoder: Encoder, vectors: Vectors) -> Vectors:
     return Vectors(learned_part(encoder, vectors.values), vectors.known)
 
 
-def _facts(material: Material, questions: Asked, seeds: tuple[int, int, int]) -> dict[str, object]:
+def _passed_over(zoo: Zoo, material: Material) -> dict[str, object]:
+    """How many checkpoints can't be opened, and why the first can't: the path from the zoo on."""
+    failures = material.failures
+    first = {FIRST_PASSED_OVER: failures[0].error.message.replace(f"{zoo.root}/", "")} if failures else {}
+    return {PASSED_OVER: len(failures), **first}
+
+
+def _facts(zoo: Zoo, material: Material, questions: Asked, seeds: tuple[int, int, int]) -> dict[str, object]:
     """Counts and protocol; the seeds are the evaluation's, how many from there on, and that of the split."""
     runs = {side: {run_of(row) for row in material.rows if material.splits[row.id] == side} for side in SPLITS}
     facts: dict[str, object] = {
         "checkpoints": len(material.rows),
         "runs": sum(map(len, runs.values())),
-        "passed over": len(material.failures),
         "runs by split": {side: len(found) for side, found in runs.items()},
         "checkpoints by split": {side: int(material.side(side).sum()) for side in SPLITS},
         "seed": seeds[0],
@@ -165,4 +172,6 @@ def _facts(material: Material, questions: Asked, seeds: tuple[int, int, int]) ->
         "noise of queries, share of a tensor's deviation": NOISE,
         "queries of a task, most": MOST_QUERIES,
     }
-    return facts | {task.name: strangers_facts(material, task) for task in questions.tasks}
+    return (
+        facts | _passed_over(zoo, material) | {task.name: strangers_facts(material, task) for task in questions.tasks}
+    )

@@ -16,6 +16,7 @@ from wembed.catalog import CatalogRow, Split, Zoo, assign_splits, check_splits, 
 from wembed.checkpoint import in_memory
 from wembed.encoder import Item
 from wembed.errors import NotFoundError, WembedError
+from wembed.prediction import ACCURACY, kin_of
 from wembed.zoo import Failure, open_items
 
 _MOST_HELD = 100_000  # parameters of a checkpoint that is kept in memory
@@ -57,6 +58,11 @@ class Material:
         return _first_of_family(self.rows)
 
     @cached_property
+    def kin(self) -> NDArray[np.str_]:
+        """The same families under names that stay when the zoo grows elsewhere, which calibration goes by, [N]."""
+        return kin_of(self.rows)
+
+    @cached_property
     def descents(self) -> NDArray[np.str_]:
         """The same by runs, parents and merges alone: twins, which share initial weights, are apart, [N]."""
         return _first_of_family([replace(row, init_id=None) for row in self.rows])
@@ -69,7 +75,8 @@ class Material:
     @property
     def accuracies(self) -> NDArray[np.float64]:
         """Accuracies; not a number where they are unknown, [N]."""
-        return np.array([np.nan if row.accuracy is None else row.accuracy for row in self.rows])
+        found = [ACCURACY.read(row) for row in self.rows]
+        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
 
     @property
     def hash(self) -> str:
@@ -148,9 +155,3 @@ def run_of(row: CatalogRow) -> str:
 def config_of(row: CatalogRow) -> str:
     """Data set and architecture, which same-configuration strangers share."""
     return "-".join(part for part in (row.dataset, row.architecture) if part)
-
-
-def strangers(material: Material, queries: Sequence[int], gallery: Mask) -> list[int]:
-    """For each query, how many checkpoints of the gallery have its configuration and another run."""
-    configs, runs = material.configs, material.runs
-    return [int((gallery & (configs == configs[place]) & (runs != runs[place])).sum()) for place in queries]

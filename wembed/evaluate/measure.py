@@ -6,14 +6,12 @@ The questions are made before anything is embedded, so that the work can be told
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from wembed.evaluate.embedded import Embedded
 from wembed.evaluate.material import Mask, Material
 from wembed.evaluate.results import Result
 from wembed.evaluate.retrieval.alignment import ALIGNED, alignment_results
 from wembed.evaluate.retrieval.alike import alike_tasks
-from wembed.evaluate.retrieval.answers import TEST, label_of, retrieval_results
+from wembed.evaluate.retrieval.answers import retrieval_results, splits_of
 from wembed.evaluate.retrieval.copies import noised_task, snapshot_task
 from wembed.evaluate.retrieval.lineage import LINEAGE, lineage_tasks
 from wembed.evaluate.retrieval.queries import Copies
@@ -89,7 +87,7 @@ def measure(embedded: Embedded, asked: Asked, structure: str) -> Retrieved:
             found.add(retrieval_results(material, task, answers, structure, seed))
             if task.name in ALIGNED:
                 found.add(alignment_results(material, task, answers, structure, seed))
-    splits = _splits(material, structure)
+    splits = splits_of(material, structure)
     copies = embedded.of(asked.copies, [material.rows[place].structure for place in asked.copied])
     found.results.extend(invariance.invariance_results(material, asked.copied, embedded.gallery, copies, splits))
     found.results.extend(_robustness(embedded, asked, splits))
@@ -106,8 +104,3 @@ def _robustness(embedded: Embedded, asked: Asked, splits: Mapping[str, Mask]) ->
         yield from robustness.robustness_results(material, damaged, answers, splits, seed)
         if steadiness:
             yield from steadiness.results(damaged, answers[main], splits)
-
-
-def _splits(material: Material, structure: str) -> Mapping[str, Mask]:
-    of_shape = material.where(lambda row: row.structure == structure)
-    return {TEST: np.ones(len(of_shape), dtype=bool), f"{TEST}:{label_of(material, structure)}": of_shape}

@@ -1,8 +1,8 @@
 """Merging: what networks half-way between two held-out ones reach, beside their endpoints and beside chance.
 
-Pairs are the last snapshots of different test runs of one configuration. Rows of all pairs come first, then those of
-every configuration, split test:LABEL. Merging by embedding takes long: it is done for some pairs of one configuration,
-split test:LABEL/N, beside the other methods on the same N pairs.
+Pairs are the last snapshots of test runs of one configuration and different families. Rows of all pairs come first,
+then those of every configuration, split test:LABEL. Merging by embedding takes long: it is done for some pairs of one
+configuration, split test:LABEL/N, beside the other methods on the same N pairs.
 """
 
 import itertools
@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from wembed import metrics
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Encoder
 from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError
 from wembed.evaluate.material import Material, config_of, run_of
+from wembed.evaluate.resampling import draw_pairs, estimated_by, pair_means
 from wembed.evaluate.results import Curve, Result
 from wembed.merging import (
     Controls,
@@ -93,14 +94,20 @@ def lets_gradients_through(encoder: Encoder) -> bool:
     return isinstance(encoder, Gnn)
 
 
-def merging_results(material: Material, pairs: Sequence[Pair]) -> Iterator[Result]:
-    """Rows over all pairs, over those of each configuration, and over those that were merged by embedding."""
-    yield from _rows(material, pairs, "test")
+def merging_results(material: Material, pairs: Sequence[Pair], seed: int = 0) -> Iterator[Result]:
+    """Rows over all pairs, over those of each configuration, and over those that were merged by embedding.
+
+    Args:
+        material: the zoo.
+        pairs: that were merged.
+        seed: of the resampling that gives intervals.
+    """
+    yield from _rows(material, pairs, "test", seed)
     for label in dict.fromkeys(pair.label for pair in pairs):
-        yield from _rows(material, [pair for pair in pairs if pair.label == label], f"test:{label}")
+        yield from _rows(material, [pair for pair in pairs if pair.label == label], f"test:{label}", seed)
     for label in dict.fromkeys(pair.label for pair in pairs if pair.is_embedded):
         part = [pair for pair in pairs if pair.is_embedded and pair.label == label]
-        yield from _rows(material, part, f"test:{label}/{len(part)}")
+        yield from _rows(material, part, f"test:{label}/{len(part)}", seed)
 
 
 def curves(material: Material, pairs: Sequence[Pair]) -> list[Curve]:
@@ -137,10 +144,16 @@ def _chosen(material: Material, seed: int) -> list[tuple[int, int]]:
     sizes = Counter(config_of(row) for row in material.rows)
     for key in sorted(groups, key=lambda key: (-sizes[key[0]], key)):
         places = sorted(groups[key], key=lambda place: run_of(material.rows[place]))
-        possible = list(itertools.combinations(places, 2))
+        possible = [pair for pair in itertools.combinations(places, 2) if _are_strangers(material, pair)]
         most = _OTHER_PAIRS if pairs else _MAIN_PAIRS
         pairs += [possible[number] for number in sorted(generator.permutation(len(possible))[:most])]
     return pairs
+
+
+def _are_strangers(material: Material, pair: tuple[int, int]) -> bool:
+    """Whether two networks are of two families: relatives lie in one basin, which is no merit of matching."""
+    first, second = material.families[list(pair)]
+    return bool(first != second)
 
 
 def _is_runnable(checkpoint: Checkpoint, dataset: str) -> bool:
@@ -152,15 +165,20 @@ def _is_runnable(checkpoint: Checkpoint, dataset: str) -> bool:
     return True
 
 
-def _rows(material: Material, pairs: Sequence[Pair], split: str) -> Iterator[Result]:
+def _rows(material: Material, pairs: Sequence[Pair], split: str, seed: int) -> Iterator[Result]:
     if not pairs:
         return
-    firsts = np.array([material.rows[pair.first].id for pair in pairs])
+    ends_of = material.families[[[pair.first, pair.second] for pair in pairs]]  # [P, 2]
+    drawn = draw_pairs(ends_of, np.random.default_rng([seed, 20]))
 
     def row(encoder: str, metric: str, values: Sequence[float]) -> Result:
-        series = np.array(values)
-        error = metrics.grouped_standard_error(series, firsts)
-        return Result(TASK, encoder, metric, float(series.mean()), len(pairs), split, error)
+        return told(encoder, metric, pair_means(np.array(values), drawn))
+
+    def told(encoder: str, metric: str, table: NDArray[np.float64]) -> Result:
+        found = estimated_by(table)
+        return Result(
+            TASK, encoder, metric, found.value, len(pairs), split, found.error, low=found.low, high=found.high
+        )
 
     ends = [[score.accuracy for score in pair.controls.endpoints] for pair in pairs]
     yield row("endpoints", "midpoint_accuracy", [sum(pair) / 2 for pair in ends])
@@ -171,9 +189,9 @@ def _rows(material: Material, pairs: Sequence[Pair], split: str) -> Iterator[Res
     for name, values in barriers.items():
         yield row(name, "loss_barrier", values)
     # A line that dips below the mean of its ends has no barrier, not a negative one that others could be set off by.
-    naive, aligned = (float(np.maximum(barriers[name], 0.0).mean()) for name in ("naive", "aligned"))
-    removed = 1.0 - aligned / naive if naive > 0 else None
-    yield Result(TASK, "aligned", "barrier_removed", removed, len(pairs), split)
+    naive, aligned = (pair_means(np.maximum(barriers[name], 0.0), drawn) for name in ("naive", "aligned"))
+    removed = 1.0 - np.where(naive > 0, aligned / np.where(naive > 0, naive, 1.0), np.nan)
+    yield told("aligned", "barrier_removed", removed)
 
 
 def _midpoints(pairs: Sequence[Pair]) -> Mapping[str, list[float]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wembed.catalog import CatalogRow, Split, Zoo, assign_splits
 from wembed.encoder import Encoder, Item
 from wembed.errors import UsageError
-from wembed.evaluate.trained import hold_out_of, split_seed_of, trainings_of
+from wembed.evaluate.trained import check_overlap, check_packaged, hold_out_of, split_seed_of, trainings_of
 from wembed.prediction import (
     ACCURACY,
     COVERAGE,
@@ -92,9 +92,16 @@ class Teacher:
 
     @cached_property
     def ground(self) -> Ground:
-        """What predictions rest on."""
+        """What predictions rest on.
+
+        Raises:
+            WembedError: the encoder was trained on held-out runs, which intervals are calibrated on.
+        """
         trainings = trainings_of(self.zoo, [self.name])
         split_seed, hold_out = split_seed_of(trainings, self.seed), hold_out_of(trainings)
+        splits = assign_splits(self.rows, split_seed, hold_out)
+        check_overlap(self.rows, splits, trainings)
+        check_packaged([self.name], [row for row in self.rows if splits[row.id] != "train"])
         learned = self.learned(np.array(list(self.vectors.values())))
         vectors = dict(zip(self.vectors, learned, strict=True))
         return Ground(self.rows, vectors, self.transfers, self.encoder.id, split_seed, self.seed, hold_out)

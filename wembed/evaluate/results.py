@@ -15,7 +15,7 @@ class Result:
         value: None where it does not apply.
         n: over how many queries, checkpoints or pairs.
         split: on which checkpoints: test, zero-shot, or test:LABEL for those of one shape.
-        error: the standard error of the value, whole runs taken as independent; None where it isn't known.
+        error: the standard error of the value by the same bootstrap as the interval; None where it isn't known.
         seed: of all that was drawn for it; None where an evaluation did not say so yet.
         encoder_id: what gave the vectors, see Encoder.id; of two that are compared both, with a blank between; "" for
             what needs none.

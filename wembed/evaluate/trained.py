@@ -1,6 +1,6 @@
 """What a zoo's encoders say about their training: with which split, on which runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from wembed.catalog import CatalogRow, Split, Zoo
 from wembed.encoder import pretrained
 from wembed.encoder.saved import CONFIG_FILE, training_of
 from wembed.errors import WembedError
-from wembed.evaluate.material import Material, run_of
+from wembed.evaluate.material import run_of
 
 _HELD_OUT: tuple[Split, ...] = ("validation", "test", "zero-shot")
 
@@ -79,13 +79,18 @@ def hold_out_of(trainings: Sequence[Training]) -> str:
     return next(iter(patterns), "")
 
 
-def check_overlap(material: Material, trainings: Sequence[Training]) -> None:
+def check_overlap(rows: Sequence[CatalogRow], splits: Mapping[str, Split], trainings: Sequence[Training]) -> None:
     """Checks that no encoder was trained on a run that it is measured on.
+
+    Args:
+        rows: of a zoo.
+        splits: id -> side.
+        trainings: of the encoders.
 
     Raises:
         WembedError: one was.
     """
-    held_out = {run_of(row): material.splits[row.id] for row in material.rows}
+    held_out = {run_of(row): splits[row.id] for row in rows}
     for training in trainings:
         for run in sorted(training.runs & held_out.keys()):
             if held_out[run] in _HELD_OUT:

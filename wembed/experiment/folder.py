@@ -22,12 +22,19 @@ def alone(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise WembedError(f"another process works on the experiment in {folder}", f"wait for it, or {_HINT}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WembedError(f"cannot write to {folder}: {reason}", "--results says where experiments go") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def claim(folder: Path, settings: Mapping[str, object]) -> None:

@@ -49,14 +49,30 @@ class Inputs:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What the results are a function of, on one machine."""
-        return self.zoo, self.encoders, self.evaluation, self.versions
+        """What the results are a function of."""
+        return self.zoo, self.encoders, self.evaluation, self.versions, self.machine
 
-    def write(self, folder: Path) -> None:
-        """Writes it into a folder, whole or not at all."""
-        unfinished = folder / f".{INPUTS}.{os.getpid()}.partial"
-        unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(folder / INPUTS)
+
+@dataclass(frozen=True)
+class PooledInputs:
+    """What pooled results depend on, and these.
+
+    Args:
+        command: that repeats it.
+        studies: folder -> sha256 of the inputs.json in it.
+        results: sha256 of results.json.
+    """
+
+    command: str
+    studies: dict[str, str]
+    results: str
+
+
+def write_inputs(inputs: Inputs | PooledInputs, folder: Path) -> None:
+    """Writes inputs.json into a folder, whole or not at all."""
+    unfinished = folder / f".{INPUTS}.{os.getpid()}.partial"
+    unfinished.write_text(json.dumps(asdict(inputs), indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(folder / INPUTS)
 
 
 def read_inputs(folder: Path) -> Inputs | None:

@@ -24,15 +24,17 @@ class Plan:
         manifests: of the zoos, each a study of its own.
         encoders: name -> how it is trained, the main one first.
         seeds: how many times a study is carried out, each time with a zoo and a split of its own.
+        draws: how many seeds of noise, damage and regressions each evaluation gives the means of.
     """
 
     manifests: tuple[str, ...]
     encoders: dict[str, TrainOptions] = field(default_factory=lambda: dict(_STANDARD))
     seeds: int = 1
+    draws: int = 3
 
 
 PLANS: dict[Size, Plan] = {
-    "small": Plan(("small",)),
+    "small": Plan(("small",), draws=1),
     "default": Plan(("digits",)),
     "full": Plan(("mixed", "families"), {**_STANDARD, "pna": TrainOptions("pna"), **_VARIANTS}, seeds=3),
 }

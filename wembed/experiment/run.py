@@ -2,14 +2,15 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
-from wembed.experiment.folder import alone
-from wembed.experiment.log import Show, unseen
+from wembed.experiment.folder import alone, claim
+from wembed.experiment.inputs import INPUTS, PooledInputs, file_hash, write_inputs
+from wembed.experiment.log import LOG, Log, Show, unseen
 from wembed.experiment.plan import Plan
 from wembed.experiment.pooled import pooled
 from wembed.experiment.study import ExperimentOptions, ExperimentResult, run_experiment
 from wembed.report import write_report
+from wembed.report.results_file import FILE
 
 
 def run_plan(plan: Plan, options: ExperimentOptions, show: Show = unseen) -> list[ExperimentResult]:
@@ -23,11 +24,10 @@ def run_plan(plan: Plan, options: ExperimentOptions, show: Show = unseen) -> lis
     Raises:
         WembedError: see `run_experiment`.
     """
-    found: list[ExperimentResult] = []
-    for of_zoo in studies(plan, options):
-        done = [run_experiment(one, show) for one in of_zoo]
-        found.append(done[0] if len(done) == 1 else _together(done, of_zoo[0].folder.parent, show))
-    return found
+    return [
+        _repeated(of_zoo, show) if plan.seeds > 1 else run_experiment(of_zoo[0], show)
+        for of_zoo in studies(plan, options)
+    ]
 
 
 def studies(plan: Plan, options: ExperimentOptions) -> list[list[ExperimentOptions]]:
@@ -38,13 +38,13 @@ def studies(plan: Plan, options: ExperimentOptions) -> list[list[ExperimentOptio
 
     Args:
         plan: zoos, encoders, seeds.
-        options: the folder of all of it, the first seed, and what goes for every study; its manifest and encoders are
-            the plan's.
+        options: the folder of all of it, the first seed, and what goes for every study; its manifest, encoders and
+            draws are the plan's.
     """
     found = []
     for manifest in plan.manifests:
         folder = options.folder / manifest if len(plan.manifests) > 1 else options.folder
-        chosen = dataclasses.replace(options, manifest=manifest, encoders=plan.encoders)
+        chosen = dataclasses.replace(options, manifest=manifest, encoders=plan.encoders, draws=plan.draws)
         found.append(
             [
                 dataclasses.replace(
@@ -58,10 +58,16 @@ def studies(plan: Plan, options: ExperimentOptions) -> list[list[ExperimentOptio
     return found
 
 
-def _together(done: Sequence[ExperimentResult], folder: Path, show: Show) -> ExperimentResult:
-    """What the seeds of a zoo come to, with a report of its own."""
-    evaluation = pooled([one.evaluation for one in done])
-    with alone(folder), show("drawing") as progress:
-        files = write_report(evaluation, folder, progress=progress)
+def _repeated(of_zoo: Sequence[ExperimentOptions], show: Show) -> ExperimentResult:
+    """A study with every seed, and what they come to together, with a report of its own."""
+    first, folder = of_zoo[0], of_zoo[0].folder.parent
+    with alone(folder):
+        claim(folder, first.of_zoo | {"seeds": len(of_zoo)})
+        done = [run_experiment(one, show) for one in of_zoo]
+        evaluation = pooled([one.evaluation for one in done])
+        with Log(folder / LOG, show).stage("drawing") as progress:
+            files = write_report(evaluation, folder, progress=progress)
+        hashes = {one.folder.name: file_hash(one.folder / INPUTS) for one in done}
+        write_inputs(PooledInputs(first.command, hashes, file_hash(folder / FILE)), folder)
     left_out = {name: reason for one in done for name, reason in one.left_out.items()}
     return ExperimentResult(folder, done[0].zoo, evaluation, files, left_out)

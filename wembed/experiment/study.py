@@ -26,6 +26,7 @@ from wembed.experiment.inputs import (
     manifest_hash,
     read_inputs,
     versions,
+    write_inputs,
     zoo_hash,
 )
 from wembed.experiment.log import LOG, Log, Show, unseen
@@ -38,7 +39,6 @@ from wembed.zoo.builder import BuildManifest, BuildOptions, build
 from wembed.zoo.progress import Progress
 
 ZOO = "zoo"
-_DRAWS = 3  # seeds of noise, damage and regressions, of which evaluation gives the means
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class ExperimentOptions:
         num_epochs: how long to train every encoder; None: as long as each does by itself.
         device: see `resolve_device`.
         encoders: name -> how it is trained, the main one first; seed and device are those of the experiment.
+        draws: see `Plan`.
         command: that repeats it, for its inputs.json.
     """
 
@@ -63,12 +64,13 @@ class ExperimentOptions:
     num_epochs: int | None = None
     device: str = "auto"
     encoders: Mapping[str, TrainOptions] = field(default_factory=lambda: PLANS["default"].encoders)
+    draws: int = 1
     command: str = ""
 
     @property
     def of_zoo(self) -> dict[str, object]:
         """What all calls on one folder must agree on."""
-        return {"manifest": self.manifest, "seed": self.seed, "num_models": self.num_models}
+        return {"manifest": self.manifest, "seed": self.seed, "num_models": self.num_models, "seeds": 1}
 
     def training(self, encoder: str, device: str) -> TrainOptions:
         """How to train one of the encoders."""
@@ -121,7 +123,7 @@ def run_experiment(options: ExperimentOptions, show: Show = unseen) -> Experimen
             evaluation = _evaluated_before(folder, inputs, log) or _evaluate(options, zoo, encoders, left_out, log)
             with log.stage("drawing") as progress:
                 files = write_report(evaluation, folder, progress=progress)
-            dataclasses.replace(inputs, results=file_hash(folder / FILE)).write(folder)
+            write_inputs(dataclasses.replace(inputs, results=file_hash(folder / FILE)), folder)
     return ExperimentResult(folder, zoo.root, evaluation, files, left_out)
 
 
@@ -180,7 +182,7 @@ def _inputs(options: ExperimentOptions, zoo: Zoo, encoders: Mapping[str, Encoder
 
 
 def _how(options: ExperimentOptions) -> EvaluateOptions:
-    return EvaluateOptions(options.seed, seeds=_DRAWS)
+    return EvaluateOptions(options.seed, seeds=options.draws)
 
 
 def _evaluated_before(folder: Path, inputs: Inputs, log: Log) -> Evaluation | None:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from wembed.kinship.order import OrderTest, order_test
     from wembed.kinship.same import Network, agree_as_stored, are_same
     from wembed.kinship.shared import share
-    from wembed.kinship.strangers import MOST_STRANGERS, choose_strangers
-    from wembed.kinship.verdict import LEVEL, Comparison, compare, why
+    from wembed.kinship.strangers import LEVEL, MOST_STRANGERS, Pair, choose_strangers
+    from wembed.kinship.verdict import Comparison, compare, why
 
 _HOME = {
     "hashes": ("tensor_hashes",),
@@ -18,8 +18,8 @@ _HOME = {
     "order": ("OrderTest", "order_test"),
     "same": ("Network", "agree_as_stored", "are_same"),
     "shared": ("share",),
-    "strangers": ("MOST_STRANGERS", "choose_strangers"),
-    "verdict": ("LEVEL", "Comparison", "compare", "why"),
+    "strangers": ("LEVEL", "MOST_STRANGERS", "Pair", "choose_strangers"),
+    "verdict": ("Comparison", "compare", "why"),
 }
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "LayerKinship",
     "Network",
     "OrderTest",
+    "Pair",
     "agree_as_stored",
     "are_same",
     "choose_strangers",

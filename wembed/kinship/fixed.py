@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wembed.kinship.shared import Shared
 
 _NAMED = re.compile(r"buffer|stft|window|filter_?bank|inv_freq|position_ids|sinusoid|(^|[._])(dft|mel|fb)([._]|$)")
-_FEWEST_VALUES = 16  # different ones, of a large tensor that tells networks apart
+FEWEST_VALUES = 16  # different ones, of a large tensor that tells networks apart
 _MOST_VALUES = 65_536  # that are looked at
 _MOSTLY_ZERO = 0.8
 _ORDERLY = 0.6  # of the bytes that a random order of the same values takes
@@ -57,7 +57,7 @@ def is_fixed(name: str, values: NDArray[np.generic]) -> bool:
     looked_at = values.reshape(-1)[:_MOST_VALUES]
     if (values == 0).mean() > _MOSTLY_ZERO:
         return _is_arranged(looked_at == 0)
-    if len(np.unique(looked_at)) < min(_FEWEST_VALUES, len(looked_at) / 4):
+    if len(np.unique(looked_at)) < min(FEWEST_VALUES, len(looked_at) / 4):
         return _is_arranged(looked_at)
     return is_periodic(values)
 

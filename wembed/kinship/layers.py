@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,8 @@ class LayerKinship:
         layer: what the names have in common.
         kind: of the layer that the tensors belong to; `tensor` where they belong to none.
         similarity: cosine of the aligned weights, -1 to 1; None where one of the two is nothing but zeros.
-        identical: whether all tensors agree within the rounding of the coarser of the two files.
+        identical: whether all tensors agree within the rounding of the coarser of the two files; quantised weights of
+            unknown scales, which are not compared otherwise, to the last bit.
         change: the norm of the difference of the aligned weights over that of the first's.
     """
 
@@ -44,12 +45,18 @@ def layer_table(shared: Shared, first: Read, second: Read) -> tuple[LayerKinship
     weights = set(compared(shared.spec))
     modules: dict[str, list[str]] = {}
     for name in shared.names:
-        modules.setdefault(name.rpartition(".")[0] or name, []).append(name)
+        modules.setdefault(_module(name), []).append(name)
+    apart = {_module(name) for name in shared.apart}
     rows = []
     for module, names in modules.items():
         found = [_Tensor.of(name in weights, first(name), second(name), shared.rounding(name)) for name in names]
-        rows.append(_row(module, next((kinds[name] for name in names if name in kinds), "tensor"), found))
+        row = _row(module, next((kinds[name] for name in names if name in kinds), "tensor"), found)
+        rows.append(replace(row, identical=row.identical and module not in apart))
     return tuple(rows)
+
+
+def _module(name: str) -> str:
+    return name.rpartition(".")[0] or name
 
 
 def mean_similarity(layers: Sequence[LayerKinship]) -> float | None:

@@ -18,7 +18,7 @@ from wembed.encoder import Item
 from wembed.graph import Block, WeightGraph, build_graph
 from wembed.kinship.nodes import Codes, Nodes, codes_of, match_nodes
 from wembed.kinship.rounding import ROUNDINGS, ROUNDOFF, agree, precision, rounding
-from wembed.kinship.shared import are_of_one_structure, differing_beside
+from wembed.kinship.shared import apart_beside, are_of_one_structure
 from wembed.symmetry import SymmetrySpec
 from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.stacks import read_tensor
@@ -67,7 +67,7 @@ def are_same(first: Network, second: Network) -> bool:
     Those that are too large to be matched are the same only where they agree as they are stored.
     """
     checkpoints, spec = (first.item[0], second.item[0]), first.item[1]
-    if not are_of_one_structure(first.item, second.item) or differing_beside(checkpoints, spec):
+    if not are_of_one_structure(first.item, second.item) or apart_beside(checkpoints, spec):
         return False
     if agree_as_stored(first, second):
         return True

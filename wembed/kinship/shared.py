@@ -54,6 +54,7 @@ class Shared:
         matchable: all of both; None where they are too large, or differ in structure.
         rounding: name -> the unit roundoff of the coarser of the two tensors.
         differing: how many tensors are only in one of the two, or differ in shape; beside the spec, in values.
+        apart: those that the spec does not speak of and that are not the same in both.
     """
 
     spec: SymmetrySpec
@@ -63,6 +64,7 @@ class Shared:
     matchable: Matchable | None
     rounding: Callable[[str], float]
     differing: int
+    apart: frozenset[str]
 
 
 def share(first: Item, second: Item) -> Shared:
@@ -80,6 +82,7 @@ def share(first: Item, second: Item) -> Shared:
         and max(checkpoint.parameters for checkpoint in checkpoints) <= LARGEST_MATCHED
     )
     matchable = _matchable(checkpoints, spec) if fits else None
+    apart = apart_beside(checkpoints, spec)
     return Shared(
         spec,
         names,
@@ -87,7 +90,8 @@ def share(first: Item, second: Item) -> Shared:
         other,
         matchable,
         rounding(checkpoints, spec),
-        differing + differing_beside(checkpoints, spec),
+        differing + len(apart),
+        apart,
     )
 
 
@@ -121,16 +125,30 @@ def _shapes(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, tuple[int, 
     return found
 
 
-def differing_beside(checkpoints: tuple[Checkpoint, Checkpoint], spec: SymmetrySpec) -> int:
-    """How many tensors that the spec does not speak of are in one network only, or are not the same in both."""
+def apart_beside(checkpoints: tuple[Checkpoint, Checkpoint], spec: SymmetrySpec) -> frozenset[str]:
+    """The tensors that the spec does not speak of and that are in one network only, or are not the same in both.
+
+    Quantised weights that cannot be read as such count where both have them, by their bytes.
+    """
     members = {member for stack in spec.stacks.values() for member in stack}
     first, second = (
         {name for name, info in checkpoint.tensors.items() if info.is_floating and name not in spec.tensors} - members
         for checkpoint in checkpoints
     )
     one, other = checkpoints
-    apart = [name for name in first & second if not np.array_equal(one.read(name), other.read(name))]
-    return len(first ^ second) + len(apart)
+    apart = {name for name in first & second if not np.array_equal(one.read(name), other.read(name))}
+    stored = _quantised(one) & _quantised(other)
+    apart |= {name for name in stored if not np.array_equal(one.read_stored(name), other.read_stored(name))}
+    return frozenset(apart | (first ^ second))
+
+
+def _quantised(checkpoint: Checkpoint) -> set[str]:
+    """Those that may be weights which cannot be read as such: no counters, positions or other indices."""
+    return {
+        name
+        for name, info in checkpoint.tensors.items()
+        if not info.is_floating and len(info.shape) > 1 and info.dtype != "I64"
+    }
 
 
 def _common_shape(

@@ -12,20 +12,17 @@ from typing import Literal
 import numpy as np
 
 from wembed.encoder import Item
+from wembed.kinship.beside import aligned_layers, hold, is_in_order
 from wembed.kinship.fixed import fixed_tensors
-from wembed.kinship.layers import LayerKinship, layer_table, mean_similarity
-from wembed.kinship.matching import WIDEST, aligned, aligned_in_order
+from wembed.kinship.layers import LayerKinship, mean_similarity
+from wembed.kinship.matching import WIDEST
 from wembed.kinship.order import OrderTest, order_test
 from wembed.kinship.same import Network, are_same
 from wembed.kinship.shared import LARGEST_MATCHED, Shared, are_of_one_structure, share
-from wembed.kinship.strangers import FEWEST_STRANGERS, p_among
+from wembed.kinship.strangers import FEWEST_STRANGERS, LEVEL, SURELY_ALIKE, p_among
 from wembed.merging.match import free_groups
 
-LEVEL = 1e-3  # of a p-value, below which two networks are called derived
-# After matching, where no strangers say what likeness means: independent networks of many architectures came to .55.
-_SURELY_ALIKE = 0.9
-_FEWEST_NEURONS = 16  # that were matched, for that to hold
-
+_FEWEST_NEURONS = 16  # that were matched, for likeness without strangers to say anything
 _MOST_MATCHED = 10_000_000  # parameters of all strangers together: matching them takes half a minute
 
 Verdict = Literal["same", "derived", "unrelated"]
@@ -55,47 +52,46 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
 
-def compare(first: Item, second: Item, strangers: Sequence[Item], generator: np.random.Generator) -> Comparison:
+def compare(
+    first: Item, second: Item, strangers: Sequence[Item], generator: np.random.Generator, others: Sequence[Item] = ()
+) -> Comparison:
     """What two networks are to each other.
 
     Args:
         first: a network.
         second: another.
-        strangers: networks that are no kin of either; those of another structure are passed over.
+        strangers: networks that learned from the same data and are not known to be kin of either; those of another
+            structure are passed over.
         generator: draws reorderings.
+        others: networks of no kin that learned from other data: what they have in common with the pair was set.
 
     Raises:
         CheckpointRefusedError: a tensor that is not finite.
     """
     shared = share(first, second)
     fitting = [stranger for stranger in strangers if are_of_one_structure(first, stranger)]
-    tested = order_test(shared, fixed_tensors(shared, [checkpoint for checkpoint, _ in fitting]), generator)
-    layers = _layers(shared, tested, generator)
+    tested = order_test(shared, fixed_tensors(shared, [checkpoint for checkpoint, _ in (*fitting, *others)]), generator)
+    layers = aligned_layers(shared, tested, generator)
     if layers and are_same(*(Network((checkpoint, shared.spec)) for checkpoint, _ in (first, second))):
         layers = tuple(map(_as_same, layers))
         return Comparison("same", None, "equal", 0, mean_similarity(layers), layers)
-    if _is_in_order(tested) or shared.matchable is None:
+    if is_in_order(tested) or shared.matchable is None:
         return _by_order(tested, shared, layers)
     affordable = fitting[: _MOST_MATCHED // first[0].parameters]
+    if mean_similarity(layers) is None:
+        return _by_order(tested, shared, layers)
     if len(affordable) < FEWEST_STRANGERS:
-        return _without_strangers(tested, shared, layers, len(fitting))
-    return _among_strangers((first, second), affordable, tested, layers, generator)
+        return _without_strangers(tested, shared, layers, _uncounted(fitting, others))
+    found = _among_strangers((first, second), affordable, tested, layers, generator)
+    if found.strangers < FEWEST_STRANGERS:
+        return _without_strangers(tested, shared, layers, found.notes)
+    return found
 
 
 def why(first: Item, second: Item, generator: np.random.Generator) -> tuple[LayerKinship, ...]:
     """Which layers two networks share and which were retrained; none where they have no tensor in common."""
     shared = share(first, second)
-    return _layers(shared, order_test(shared, fixed_tensors(shared, ()), generator), generator)
-
-
-def _layers(shared: Shared, tested: OrderTest | None, generator: np.random.Generator) -> tuple[LayerKinship, ...]:
-    if shared.matchable is None:
-        return layer_table(shared, shared.first, shared.second)
-    if _is_in_order(tested):
-        moved = aligned_in_order(shared, shared.matchable)
-    else:
-        moved = aligned(shared, shared.matchable, generator)
-    return layer_table(shared, shared.matchable.first.__getitem__, moved.__getitem__)
+    return aligned_layers(shared, order_test(shared, fixed_tensors(shared, ()), generator), generator)
 
 
 def _as_same(layer: LayerKinship) -> LayerKinship:
@@ -103,10 +99,6 @@ def _as_same(layer: LayerKinship) -> LayerKinship:
     if layer.identical:
         return layer
     return replace(layer, similarity=None if layer.similarity is None else 1.0, identical=True, change=0.0)
-
-
-def _is_in_order(tested: OrderTest | None) -> bool:
-    return tested is not None and tested.p_value < LEVEL
 
 
 def _by_order(tested: OrderTest | None, shared: Shared, layers: tuple[LayerKinship, ...]) -> Comparison:
@@ -117,18 +109,27 @@ def _by_order(tested: OrderTest | None, shared: Shared, layers: tuple[LayerKinsh
     return Comparison(_verdict(tested.p_value), tested.p_value, method, 0, similarity, layers, notes)
 
 
-def _without_strangers(
-    tested: OrderTest | None, shared: Shared, layers: tuple[LayerKinship, ...], there: int
-) -> Comparison:
-    """The verdict without strangers, of which some may be there that are too large to be matched."""
-    found = _by_order(tested, shared, layers)
-    if there >= FEWEST_STRANGERS:
+def _uncounted(fitting: Sequence[Item], others: Sequence[Item]) -> tuple[str, ...]:
+    """Why there are no strangers, of which some may be too large to be matched."""
+    if len(fitting) >= FEWEST_STRANGERS:
         most = f"{_MOST_MATCHED / 1e6:g} million parameters of them are at most"
-        found = replace(found, notes=(*found.notes, f"{there} strangers are not matched: {most}"))
+        return (f"{len(fitting)} strangers are not matched: {most}",)
+    if others:
+        what = "are not known to have learned from the data set of the pair"
+        return (f"{len(others)} networks of their structure do not count as strangers: they {what}",)
+    return ()
+
+
+def _without_strangers(
+    tested: OrderTest | None, shared: Shared, layers: tuple[LayerKinship, ...], reasons: tuple[str, ...]
+) -> Comparison:
+    """The verdict without strangers, of which there are none or which do not count for some reasons."""
+    found = _by_order(tested, shared, layers)
+    found = replace(found, notes=(*found.notes, *reasons))
     matched = sum(shared.spec.sizes[group.atom] for group in free_groups(shared.spec))
-    if matched < _FEWEST_NEURONS or found.similarity is None or found.similarity < _SURELY_ALIKE:
+    if matched < _FEWEST_NEURONS or found.similarity is None or found.similarity < SURELY_ALIKE:
         return found
-    none = "" if there >= FEWEST_STRANGERS else f"no {FEWEST_STRANGERS} strangers to test against: "
+    none = "" if reasons else f"no {FEWEST_STRANGERS} strangers to test against: "
     said = f"{none}judged by the similarity after matching alone"
     return Comparison("derived", None, "similarity", 0, found.similarity, layers, (*found.notes, said))
 
@@ -141,15 +142,17 @@ def _among_strangers(
     generator: np.random.Generator,
 ) -> Comparison:
     """The verdict that the likeness of both to strangers gives; the second's are left out where the first's decide."""
-    similarity, p = mean_similarity(layers), 0.0
-    for one in pair if similarity is not None else ():
-        found = [mean_similarity(_layers(share(one, stranger), None, generator)) for stranger in strangers]
-        p = max(p, p_among(similarity or 0.0, [other for other in found if other is not None]))
+    similarity, p, kin, count = mean_similarity(layers) or 0.0, 0.0, 0, len(strangers)
+    for one in pair:
+        held = hold(one, strangers, generator)
+        kin, count = max(kin, held.kin), min(count, len(held.similarities))
+        p = max(p, p_among(similarity, held.similarities))
         if p >= LEVEL:
             break
     if tested:
         p = min(1.0, 2 * min(p, tested.p_value))  # two tests
-    return Comparison(_verdict(p), p, "strangers", len(strangers), similarity, layers)
+    notes = (f"strangers that turned out to be kin of the pair and do not count: {kin}",) if kin else ()
+    return Comparison(_verdict(p), p, "strangers", count, similarity, layers, notes)
 
 
 def _verdict(p_value: float) -> Verdict:

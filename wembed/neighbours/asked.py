@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from wembed.errors import UsageError
 from wembed.store import PLAIN_COLUMNS, TENSOR_COLUMNS, Listed, Vectors
 
+_SHOWN = 10  # names of tensors in a hint
+
 
 @dataclass(frozen=True)
 class Query:
@@ -26,6 +28,18 @@ class Query:
     structure: str = ""
     file: str = ""
     tensors: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def hash_of(self, name: str) -> str:
+        """Gives the hash of a tensor.
+
+        Raises:
+            UsageError: if there is none of that name, listing some that there are.
+        """
+        if name in self.tensors:
+            return self.tensors[name]
+        known = ", ".join(map(repr, [*self.tensors][:_SHOWN])) + (", ..." if len(self.tensors) > _SHOWN else "")
+        hint = f"known are {known}" if known else "what is constant, or was set and not learned, is in many"
+        raise UsageError(f"{self.id} has no tensor {name!r} that tells networks apart", hint)
 
 
 @dataclass(frozen=True)

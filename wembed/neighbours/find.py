@@ -7,15 +7,13 @@ from itertools import islice
 
 import numpy as np
 
-from wembed.errors import UsageError
 from wembed.neighbours.asked import Found, Neighbour, Query, Wanted
 from wembed.neighbours.best import Best, Candidate, Places, in_order
 from wembed.neighbours.exact import scan
-from wembed.store import Block, EmbeddingTable, Listed, Vectors, spelt
+from wembed.store import PLAIN_COLUMNS, Block, EmbeddingTable, Listed, Vectors, in_brackets, spelt
 
 AT_ONCE = 256  # queries that are compared in one pass over the table
 SAME = 1 - 1e-6  # score from which a query's own row, or a copy of its weights, comes first
-_SHOWN = 10  # names of tensors in a hint
 
 Gather = Callable[[Vectors, EmbeddingTable, Sequence[Best], str | None], Block | None]
 
@@ -34,7 +32,7 @@ def search(
         gather: finds the best rows: `scan` exactly, `probe` by the table's index.
 
     Raises:
-        UsageError: if the filter isn't understood.
+        UsageError: if the filter isn't understood, or a query lacks a tensor that is wanted.
         WembedError: if the table can't be read.
     """
     wanted = wanted or Wanted()
@@ -54,12 +52,11 @@ def _search(queries: Sequence[Query], table: EmbeddingTable, wanted: Wanted, gat
 
 def _filter(query: Query, wanted: Wanted) -> str | None:
     """What a query's neighbours must fulfil: the filter that was given, and what the query itself says."""
-    conditions = [wanted.where] if wanted.where else []
+    conditions = [in_brackets(wanted.where, PLAIN_COLUMNS)] if wanted.where else []
     if wanted.same_architecture:
         conditions.append(f"structure = {_quoted([query.structure])}")
-    conditions += [f"array_has(hashes, {_quoted([_hash(query, name)])})" for name in wanted.tensors]
-    joined = " AND ".join(f"({condition})" for condition in conditions)
-    return conditions[0] if len(conditions) == 1 else joined or None
+    conditions += [f"array_has(hashes, {_quoted([query.hash_of(name)])})" for name in wanted.tensors]
+    return wanted.where if wanted.where and len(conditions) == 1 else " AND ".join(conditions) or None
 
 
 def _search_among(queries: Sequence[Query], table: EmbeddingTable, wanted: Wanted, gather: Gather) -> list[Found]:
@@ -108,14 +105,6 @@ def _take_each(block: Block, places: Sequence[Places], columns: Sequence[str]) -
     rows = whole.take(range(len(wanted)), columns)
     each = iter(back)
     return [[rows[index] for index in islice(each, len(part))] for part in places]
-
-
-def _hash(query: Query, name: str) -> str:
-    if name in query.tensors:
-        return query.tensors[name]
-    known = ", ".join(map(repr, [*query.tensors][:_SHOWN])) + (", ..." if len(query.tensors) > _SHOWN else "")
-    hint = f"known are {known}" if known else "what is constant, or was set and not learned, is in many"
-    raise UsageError(f"{query.id} has no tensor {name!r} that tells networks apart", hint)
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -1,13 +1,14 @@
 """A fitted target and embeddings in; what is told of each network out: nothing where it is out of domain."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wembed.prediction.classifier import Classifier
 from wembed.prediction.examples import Kinds, Vectors
-from wembed.prediction.intervals import COVERAGE
+from wembed.prediction.intervals import COVERAGE, Scores
 from wembed.prediction.predictor import Predictor
 
 
@@ -47,6 +48,16 @@ class Fitted:
     target: str
     logarithmic: bool
     model: Predictor | Classifier
+
+    @property
+    def kind(self) -> Literal["number", "category"]:
+        """What is told."""
+        return "category" if isinstance(self.model, Classifier) else "number"
+
+    @property
+    def scores(self) -> Scores:
+        """What intervals and sets are calibrated by."""
+        return self.model.scores
 
     def answers(self, vectors: Vectors, kinds: Kinds | None = None, level: float = COVERAGE) -> list[Answer]:
         """What is told of networks.

@@ -40,7 +40,8 @@ class Examples:
     Args:
         vectors: their embeddings, [N, D].
         targets: what is to be predicted, such as accuracies, 0 to 1, or numbers of classes, [N].
-        runs: the training run of each, [N]; checkpoints of one run are no independent evidence.
+        runs: the training run of each, or its family where runs come from each other, see `kin_of`, [N]; checkpoints
+            of one are no independent evidence.
         kinds: of what kind they are; None where nothing but their embeddings is to tell.
 
     Raises:

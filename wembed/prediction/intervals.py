@@ -8,6 +8,7 @@ what is expected of them makes intervals narrow where predictions are good (Lei 
 inference for regression", 2018).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,11 @@ def conformal_quantile(scores: NDArray[np.float64], weights: NDArray[np.float64]
         coverage: the probability, 0 to 1.
     """
     return weighted_quantile(scores, weights * runs / (runs + 1), coverage)  # the last share is the new run's
+
+
+def runs_needed(coverage: float) -> int:
+    """How many calibration runs there must be for a quantile that isn't infinite."""
+    return math.ceil(coverage / (1.0 - coverage) - 1e-9)
 
 
 def weighted_quantile(scores: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
@@ -60,6 +66,10 @@ class Scores:
     def quantile(self, coverage: float) -> float:
         """See `conformal_quantile`."""
         return conformal_quantile(self.values, self.weights, self.runs, coverage)
+
+    def is_bounded(self, coverage: float) -> bool:
+        """Whether the runs are enough for intervals that say anything."""
+        return self.runs >= runs_needed(coverage)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from wembed.prediction.trees import Trees
 
 FOLDER = "predictors"  # of a zoo
 
-_VERSION = 3  # of what is kept
+_VERSION = 4  # of what is kept
 _PARTS: Mapping[str, type] = {
     part.__name__: part
     for part in (

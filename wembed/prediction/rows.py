@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.catalog import CatalogRow, Split, assign_splits
+from wembed.catalog import CatalogRow, Split, assign_splits, families
 from wembed.prediction.answers import Fitted
 from wembed.prediction.classifier import Classifier, fit_classifier
 from wembed.prediction.examples import Examples, Kinds
@@ -48,6 +48,15 @@ def fit_target(ground: Ground, target: Target) -> Fitted:
     fit = _fit_category if target.kind == "category" else _fit_number
     what = "accuracies" if target == ACCURACY else f"values of {target.name}"
     return Fitted(target.name, target.logarithmic, fit(ground, target, what))
+
+
+def kin_of(rows: Sequence[CatalogRow]) -> NDArray[np.str_]:
+    """The family of each by its first name, that of its run where it is a run alone, [N].
+
+    Networks of one family are no independent evidence: a child is nearly its parent.
+    """
+    first = {row.id: min(other.run or other.id for other in kin) for kin in families(rows) for row in kin}
+    return np.array([first[row.id] for row in rows], dtype=np.str_)
 
 
 def kinds_of(structures: Sequence[str], transfers: Sequence[NDArray[np.floating] | None]) -> Kinds:
@@ -96,8 +105,13 @@ def _fit_category(ground: Ground, target: Target, what: str) -> Classifier:
 
 def _sides(ground: Ground, target: Target, number: Callable[[Value], float]) -> list[Examples]:
     """Training and validation examples."""
-    values = values_of(target, ground.rows)
-    return [_examples(ground, _side(ground, values, side), values, number) for side in ("train", "validation")]
+    values, kin = values_of(target, ground.rows), kin_of(ground.rows)
+    family_of = {row.id: str(family) for row, family in zip(ground.rows, kin, strict=True)}
+    sides = [_side(ground, values, side) for side in ("train", "validation")]
+    return [
+        _examples(ground, side, [number(values[row.id]) for row in side], [family_of[row.id] for row in side])
+        for side in sides
+    ]
 
 
 def _side(ground: Ground, values: Mapping[str, Value], side: str) -> list[CatalogRow]:
@@ -105,13 +119,11 @@ def _side(ground: Ground, values: Mapping[str, Value], side: str) -> list[Catalo
     return [row for row in ground.rows if row.id in values and row.id in ground.vectors and splits[row.id] == side]
 
 
-def _examples(
-    ground: Ground, rows: Sequence[CatalogRow], values: Mapping[str, Value], number: Callable[[Value], float]
-) -> Examples:
+def _examples(ground: Ground, rows: Sequence[CatalogRow], targets: Sequence[float], kin: Sequence[str]) -> Examples:
     dimension = len(next(iter(ground.vectors.values()), ()))
     return Examples(
         np.array([ground.vectors[row.id] for row in rows], dtype=np.float64).reshape(len(rows), dimension),
-        np.array([number(values[row.id]) for row in rows], dtype=np.float64),
-        np.array([row.run or row.id for row in rows], dtype=np.str_),
+        np.array(targets, dtype=np.float64),
+        np.array(kin, dtype=np.str_),
         kinds_of([row.structure for row in rows], [ground.transfers.get(row.id) for row in rows]),
     )

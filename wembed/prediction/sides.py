@@ -14,6 +14,8 @@ from wembed.prediction.examples import Examples
 
 MIN_RUNS = {"training": 10, "validation": 4}  # with fewer than 18 of the latter intervals of 90 % are unbounded
 
+_HINT = "add more to the zoo; runs that share initial weights or come from each other count as one"
+
 
 class TooFewRunsError(WembedError):
     """There are not enough runs with known targets to predict from."""
@@ -48,8 +50,8 @@ def check_runs(train: Examples, validation: Examples, what: str = "accuracies") 
     """
     for name, examples in (("training", train), ("validation", validation)):
         if examples.run_count < MIN_RUNS[name]:
-            found = f"found {examples.run_count} {name} runs, expected {MIN_RUNS[name]} or more"
-            raise TooFewRunsError(f"too few runs with known {what} to predict from: {found}", "add more to the zoo")
+            found = f"found {examples.run_count} independent {name} runs, expected {MIN_RUNS[name]} or more"
+            raise TooFewRunsError(f"too few runs with known {what} to predict from: {found}", _HINT)
     both = sorted(set(train.runs) & set(validation.runs))
     if both:
         raise ValueError(f"run {both[0]} is among training and validation runs")

@@ -41,7 +41,8 @@ class Target:
     logarithmic: bool = False
 
 
-def _family(row: CatalogRow) -> str | None:
+def architecture_family(row: CatalogRow) -> str | None:
+    """The first word of the architecture's label, such as mlp of mlp-relu-32x32; None where it isn't known."""
     return (row.architecture or "").partition("-")[0] or None
 
 
@@ -49,15 +50,20 @@ def _activation(row: CatalogRow) -> str | None:
     return next((word for word in (row.architecture or "").split("-") if word in _ACTIVATIONS), None)
 
 
-ACCURACY = Target("accuracy", "number", lambda row: row.accuracy)
+def _finite(value: object) -> float | None:
+    """A number; None for what is none, and for what no regression can be fitted on."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+ACCURACY = Target("accuracy", "number", lambda row: _finite(row.accuracy))
 
 _OF_EVERY_ZOO = (
     ACCURACY,
-    Target("train_accuracy", "number", lambda row: row.train_accuracy),
-    Target("gap", "number", lambda row: row.gap, Limits(-1.0, 1.0)),
+    Target("train_accuracy", "number", lambda row: _finite(row.train_accuracy)),
+    Target("gap", "number", lambda row: _finite(row.gap), Limits(-1.0, 1.0)),
     Target("dataset", "category", lambda row: row.dataset),
     Target("task", "category", lambda row: row.task),
-    Target("architecture_family", "category", _family),
+    Target("architecture_family", "category", architecture_family),
     Target("activation", "category", _activation),
 )
 
@@ -121,12 +127,11 @@ def _of_hyperparameter(name: str, rows: Sequence[CatalogRow]) -> Target | None:
     if name in {target.name for target in _OF_EVERY_ZOO}:
         return None
     values = [row.hyperparameters[name] for row in rows if name in row.hyperparameters]
-    numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    told = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [float(value) for value in told if math.isfinite(value)]
     are_names = all(number.is_integer() for number in numbers) and len(set(numbers)) <= _FEW
-    if len(numbers) < len(values) or are_names:
+    if len(told) < len(values) or are_names:
         return Target(name, "category", _reader(name))
-    if not all(map(math.isfinite, numbers)):
-        return None
     low, high = min(numbers), max(numbers)
     return Target(name, "number", _number_reader(name), Limits(low, high), low > 0 and high / low >= _RATIO)
 
@@ -141,8 +146,7 @@ def _reader(name: str) -> Callable[[CatalogRow], Value | None]:
 
 def _number_reader(name: str) -> Callable[[CatalogRow], Value | None]:
     def read(row: CatalogRow) -> Value | None:
-        value = row.hyperparameters.get(name)
-        return float(value) if isinstance(value, int | float) else None
+        return _finite(row.hyperparameters.get(name))
 
     return read
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wembed.evaluate.results import Evaluation
 
 RUNS = "runs by split"  # the name of a fact
+FIRST_RUN = "run 0"  # of several seeds: what a fact says of the first, where they differ
 _OUTSIDE = 0.025  # on either side of the band
 
 
@@ -37,5 +38,6 @@ def band(level: float, count: int) -> Band:
 def independent_cases(evaluation: Evaluation, split: str) -> int | None:
     """How many runs a split has: snapshots of one run are no cases of their own. None where it isn't said."""
     fact = evaluation.facts.get(RUNS)
+    fact = fact.get(FIRST_RUN, fact) if isinstance(fact, Mapping) else None
     found = fact.get(split) if isinstance(fact, Mapping) else None
     return found if isinstance(found, int) and found > 0 else None

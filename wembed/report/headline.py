@@ -8,6 +8,7 @@ from wembed.report.lookup import (
     TEST,
     ZERO_SHOT,
     find,
+    is_asked,
     is_control,
     main_encoder,
     names,
@@ -83,6 +84,7 @@ def questions(evaluation: Evaluation, split: str = TEST) -> list[Question]:
     retrieval = [
         Question("Recall@1", task.removeprefix("retrieval-").replace("-", " "), task, FIRST, split)
         for task in retrieval_tasks(evaluation)
+        if is_asked(evaluation, task, split)
     ]
     sealed = Question("tau / tau max", "accuracy, unseen data set", ZERO_SHOT, RANK, ZERO_SHOT)
     asked = [

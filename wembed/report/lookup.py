@@ -1,5 +1,6 @@
 """An evaluation in; out the numbers that a figure, a table or a sentence is about: who is compared with whom."""
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -13,12 +14,14 @@ HEAD_ONLY = "(head only)"  # stands after an encoder that was trained on network
 ACCURACY = "accuracy"  # the target of predictions that stands first
 COMPARED = "retrieval"  # the task of comparing two retrievals; its target says which
 CHANCE = "chance"
-VARIANT = "/"  # between the name of an encoder and what was left out of it or changed
+POOLED = "pooled over seeds"  # the name of a fact: numbers are means over seeds, each of a zoo of its own
 RECALLS = ("recall@1", "recall@5", "recall@10", "mrr")
 _RETRIEVAL = "retrieval-"
 _CONTROLS = (CHANCE, "majority")
 _SOME = re.compile(r"/\d+$")  # ends a split of so many queries or pairs only
 _NORMAL = 1.96  # standard errors on either side that hold 95 %
+_VARIANT = "-"  # between the name of an encoder and what was left out of it or changed
+_UPPER = 0.975  # the quantile that ends a 95 % interval
 _LOWER_IS_BETTER = ("mse", "mae", "loss_barrier")
 _HIGHER_IS_BETTER = (
     "mrr", "map", "r2", "spearman", "tau", "tau/tau_max", "tau within cells", "accuracy", "balanced accuracy",
@@ -70,6 +73,17 @@ def is_control(name: str) -> bool:
     return "shuffled" in name or name in _CONTROLS
 
 
+def is_variant(evaluation: Evaluation, name: str) -> bool:
+    """Whether an encoder is the main one but for a part, which its name says: gnn-no-probes beside gnn."""
+    return name.startswith(main_encoder(evaluation) + _VARIANT)
+
+
+def is_asked(evaluation: Evaluation, task: str, split: str) -> bool:
+    """Whether a retrieval can be got wrong: where chance alone is always right, nothing is compared."""
+    chance = value(evaluation, task, CHANCE, RECALLS[0], split)
+    return chance is None or chance < 1
+
+
 def bare(name: str) -> str:
     """An encoder without what is said of it on one split."""
     return name.removesuffix(HEAD_ONLY).strip()
@@ -118,6 +132,28 @@ def interval(row: Result) -> tuple[float, float] | None:
     return None if row.error is None else (row.value - _NORMAL * row.error, row.value + _NORMAL * row.error)
 
 
+def over_seeds(row: Result) -> tuple[float, float] | None:
+    """The 95 % interval of a mean over seeds, by Student's t; None where there is no spread."""
+    if row.value is None or row.spread is None or row.seeds < 2:
+        return None
+    from scipy.stats import t
+
+    reach = float(t.ppf(_UPPER, row.seeds - 1)) * row.spread / math.sqrt(row.seeds)
+    return row.value - reach, row.value + reach
+
+
+def whiskers(row: Result) -> tuple[float, float] | None:
+    """What a figure draws around a number: its 95 % interval; of a mean over seeds, one standard deviation."""
+    if row.value is None or row.spread is None or interval(row):
+        return interval(row)
+    return row.value - row.spread, row.value + row.spread
+
+
+def whisker_words(evaluation: Evaluation) -> str:
+    """What `whiskers` are."""
+    return "standard deviation over seeds" if POOLED in evaluation.facts else "95 % interval over whole runs"
+
+
 def best(results: Iterable[Result], metric: str) -> Result | None:
     """The row with the best value of a metric; controls don't compete."""
     found = [row for row in results if row.metric == metric and row.value is not None and not is_control(row.encoder)]
@@ -127,6 +163,5 @@ def best(results: Iterable[Result], metric: str) -> Result | None:
 def best_baseline(evaluation: Evaluation, task: str, metric: str, split: str = TEST) -> Result | None:
     """The best of all but the main encoder and its variants."""
     main = main_encoder(evaluation)
-    own = (main, main + VARIANT)
-    rows = (row for row in rows_of(evaluation, task, split) if row.encoder != own[0])
-    return best((row for row in rows if not row.encoder.startswith(own[1])), metric)
+    rows = (row for row in rows_of(evaluation, task, split) if row.encoder != main)
+    return best((row for row in rows if not is_variant(evaluation, row.encoder)), metric)

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from wembed.evaluate.results import Evaluation, Result
-from wembed.report.figures.drawings import Drawing
+from wembed.report.figures.drawings import ONE_SEED, Drawing, possible
 from wembed.report.figures.midpoints import METRIC
 from wembed.report.headline import headlines
+from wembed.report.limits import limits
 from wembed.report.lookup import (
     COMPARED,
     HELD_OUT,
+    POOLED,
     main_encoder,
     names,
-    retrieval_tasks,
     rows_of,
     splits,
     targets,
@@ -28,21 +29,13 @@ from wembed.report.tables import (
     text_table,
 )
 from wembed.report.tasks import SECTIONS, wording
+from wembed.report.words import in_one_line
 
 FIGURES = "figures"
-STRANGERS = "strangers of the same configuration per query, least"  # the name of a fact
-_FAIR = 20  # strangers of the same configuration per query
 _HELD_OUT_METRICS = ("tau/tau_max", "r2", "mae", "coverage")
 _HELD_OUT_NOTE = (
     "A part of the zoo is left out when the regression is fitted, and measured on. Where a row says `(head only)`, the "
     "encoder below the regression was trained on networks of that part."
-)
-_LIMITS = (
-    "One zoo: others, those of larger networks above all, may order the rows differently.",
-    "Queries and snapshots of one run are not independent: n counts them all, so it promises more than there is.",
-    "Permutation, rescaling, noise and damage are drawn by this program.",
-    "A zoo's members share their hyperparameter ranges; networks that were trained otherwise are not in it.",
-    "t-SNE keeps neighbours and not distances: gaps and sizes of clusters on the maps mean nothing.",
 )
 
 
@@ -54,23 +47,33 @@ def to_markdown(evaluation: Evaluation, drawings: Sequence[Drawing], title: str)
         drawings: the figures that stand in figures/.
         title: what was run, in a word.
     """
-    blocks = [f"# Results: {title}", *_opening(evaluation), *_facts(evaluation)]
+    blocks = [f"# Results: {in_one_line(title)}", *_opening(evaluation), *_facts(evaluation)]
     blocks += [*_headline(evaluation), *_reading(evaluation)]
     for section, heading in SECTIONS.items():
         body = _section(evaluation, section)
         body += [_figure(drawing) for drawing in drawings if drawing.section == section]
         blocks += [f"## {heading}", *body] if body else []
-    blocks += ["## Limits", "\n".join(f"- {limit}" for limit in [*_few_strangers(evaluation), *_LIMITS])]
+    blocks += ["## Limits", "\n".join(f"- {limit}" for limit in limits(evaluation))]
     return "\n\n".join(blocks) + "\n"
 
 
 def _opening(evaluation: Evaluation) -> list[str]:
     return [
-        f"{main_encoder(evaluation)} beside its baselines, measured on checkpoints that no training saw: whole runs "
+        f"{in_one_line(main_encoder(evaluation))} beside its baselines, measured on checkpoints that no training saw: "
+        "whole runs "
         "are held out, never single snapshots. Bold: the best of a column; n/a: does not apply; ↑ and ↓: which way is "
         f"better. {note_on_errors(evaluation)} `results.json` holds all numbers, `{FIGURES}/` every figure as PNG and "
-        "as SVG."
+        "as SVG.",
+        *_first_seed(evaluation),
     ]
+
+
+def _first_seed(evaluation: Evaluation) -> list[str]:
+    """What is no mean over seeds, where the numbers are."""
+    if POOLED not in evaluation.facts:
+        return []
+    shown = [drawing.name for drawing in possible(evaluation) if drawing.name in ONE_SEED]
+    return [f"Of the first seed only, since they show single checkpoints: {', '.join(shown)}."] if shown else []
 
 
 def _facts(evaluation: Evaluation) -> list[str]:
@@ -95,24 +98,13 @@ def _fact(fact: object) -> str:
 def _headline(evaluation: Evaluation) -> list[str]:
     blocks = []
     for table in headlines(evaluation):
-        blocks += [f"On {table.title}:", "\n".join(headline_table(evaluation, table))]
+        blocks += [f"On {in_one_line(table.title)}:", "\n".join(headline_table(evaluation, table))]
     return ["## Headline", *blocks] if blocks else []
 
 
 def _reading(evaluation: Evaluation) -> list[str]:
     found = sentences(evaluation)
     return ["## Reading", "\n".join(f"- {sentence}" for sentence in found)] if found else []
-
-
-def _few_strangers(evaluation: Evaluation) -> list[str]:
-    """What to say where a query has fewer strangers of its own kind than a fair search needs."""
-    found = []
-    for task in dict.fromkeys([*retrieval_tasks(evaluation), *evaluation.facts]):
-        fact = evaluation.facts.get(task)
-        least = fact.get(STRANGERS) if isinstance(fact, Mapping) else None
-        if isinstance(least, int) and least < _FAIR:
-            found.append(f"{task}: some queries have only {least} strangers of their configuration to be told from.")
-    return found
 
 
 def _section(evaluation: Evaluation, section: str) -> list[str]:
@@ -128,7 +120,7 @@ def _task(evaluation: Evaluation, task: str) -> list[str]:
         return _compared(evaluation)
     rows = [row for row in rows_of(evaluation, task) if not row.split.startswith(HELD_OUT)]
     note = wording(task).note
-    blocks = [f"### {task}", *([note] if note else [])] if rows else []
+    blocks = [f"### {in_one_line(task)}", *([note] if note else [])] if rows else []
     whole = splits(rows) if task != "merging" else splits(rows)[:1]
     for split in whole:
         blocks += _tables([row for row in rows if row.split == split], task, split)
@@ -147,7 +139,7 @@ def _compared(evaluation: Evaluation) -> list[str]:
             for pair in names(row for row in rows if row.split == split)
         ]
         heads = ["difference of Recall@1", *(task.removeprefix("retrieval-") for task in asked)]
-        blocks += [f"Split `{split}`:", "\n".join(text_table(heads, body))]
+        blocks += [f"Split `{in_one_line(split)}`:", "\n".join(text_table(heads, body))]
     return blocks
 
 
@@ -162,7 +154,7 @@ def _targets(evaluation: Evaluation) -> list[str]:
     blocks = []
     for target in targets(evaluation.results):
         rows = [row for row in evaluation.results if row.target == target]
-        blocks.append(f"### {target}")
+        blocks.append(f"### {in_one_line(target)}")
         for task, split in dict.fromkeys((row.task, row.split) for row in rows):
             blocks += _tables([row for row in rows if (row.task, row.split) == (task, split)], task, split)
     return blocks
@@ -172,7 +164,7 @@ def _tables(rows: Sequence[Result], task: str, split: str) -> list[str]:
     mains = wording(task).metrics
     others = list(dict.fromkeys(row.metric for row in rows if row.metric not in mains))
     chosen = [row for row in rows if row.metric in mains] or rows
-    blocks = [f"Split `{split}`, n = {count_text(row.n for row in chosen)}:"]
+    blocks = [f"Split `{in_one_line(split)}`, n = {count_text(row.n for row in chosen)}:"]
     if chosen is not rows:
         blocks.append("\n".join(result_table(rows, mains)))
         blocks += ["Further measures:"] if others else []
@@ -192,10 +184,8 @@ def _seeds(rows: Sequence[Result]) -> list[str]:
         return []
     widest = max(several, key=lambda row: row.spread or 0.0)
     count = count_text(row.seeds for row in several)
-    return [
-        f"Means over {count} seeds; the largest standard deviation over them is {widest.spread:.3f} ({widest.encoder}, "
-        f"{widest.metric}, `{widest.split}`)."
-    ]
+    row = in_one_line(f"{widest.encoder}, {widest.metric}, `{widest.split}`")
+    return [f"Means over {count} seeds; the largest standard deviation over them is {widest.spread:.3f} ({row})."]
 
 
 def _figure(drawing: Drawing) -> str:

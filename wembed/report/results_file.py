@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ _SERIES: Mapping[str, tuple[str, ...]] = {
     "training": ("loss", "validation"),
     "predictions": ("value", "low", "high"),
     "zero_shot": ("value", "low", "high"),
-    "map": ("layers",),
+    "map": ("x", "y", "layers"),
 }
 
 
@@ -50,7 +50,7 @@ def read_results(place: Path) -> Evaluation:
         for name, fields in _SERIES.items():
             if name in values:
                 values[name] = _with_nans(values[name], fields)
-        return _EVALUATION.validate_python(values)
+        return _checked(_EVALUATION.validate_python(values))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"no {path.name} in {path.parent}", _MAKE) from error
     except OSError as error:
@@ -61,6 +61,29 @@ def read_results(place: Path) -> Evaluation:
         raise WembedError(f"{path} holds no results: {where}: {first['msg'].lower()}", "evaluate again") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WembedError(f"{path} holds no results: {error}", "evaluate again") from error
+
+
+def _checked(evaluation: Evaluation) -> Evaluation:
+    """Raises a ValueError if what belongs together is not equally long, or stands at places that there are none of."""
+    for curve in evaluation.curves:
+        _check_lengths("curves: t", curve.t, [*curve.accuracy.values(), *curve.loss.values()])
+        if not curve.t:
+            raise ValueError("curves: t is empty")
+    for found in evaluation.recall:
+        _check_lengths("recall: depths", found.depths, [found.values])
+        if min(found.depths, default=1) < 1:
+            raise ValueError(f"recall: depths: expected 1 or more, found {min(found.depths)}")
+    for one in evaluation.calibration:
+        _check_lengths("calibration: levels", one.levels, [one.coverages])
+    for training in evaluation.training:
+        _check_lengths("training: epochs", training.epochs, [training.loss, training.validation])
+    return evaluation
+
+
+def _check_lengths(name: str, places: Sequence[float], series: Iterable[Sequence[float]]) -> None:
+    for values in series:
+        if len(values) != len(places):
+            raise ValueError(f"{name}: {len(places)} places but {len(values)} values")
 
 
 def _lines(value: Any) -> str:  # whatever JSON can hold

@@ -9,6 +9,7 @@ from wembed.evaluate.results import Evaluation, Result
 from wembed.report.headline import Headline
 from wembed.report.lookup import ACCURACY, best, direction, is_control, names, rows_of, splits, tasks
 from wembed.report.tasks import wording
+from wembed.report.words import in_one_line
 
 REFERENCES = ("endpoints",)  # what merging starts from competes with nothing
 _HEADS = {
@@ -28,7 +29,8 @@ _HEADS = {
     "tau_difference_above_0": "share of draws above 0",
 }
 _ARROWS = {1: "↑", -1: "↓", 0: ""}
-_FINE = ("mse", "largest change")  # small numbers, which need more decimals
+_FINE = ("mse",)  # small numbers, which need more decimals
+_OF_ANY_SIZE = ("largest_change", "median_change", "nearest_stranger")  # from 1e-17 to 1: digits that count
 _NOT_APPLICABLE = "n/a"
 _PLUS_MINUS = " ± "
 _OPEN = " ["
@@ -109,14 +111,15 @@ def count_text(numbers: Iterable[int]) -> str:
 
 
 def cell_text(row: Result) -> str:
-    """A number as people read it, with its interval or its error."""
+    """A number as people read it, with its interval or its error; of a mean over seeds, with its spread."""
     if row.value is None:
         return _NOT_APPLICABLE
-    decimals = 5 if row.metric in _FINE else 3
-    value = f"{row.value:.{decimals}f}"
+    form = ".2g" if row.metric in _OF_ANY_SIZE else ".5f" if row.metric in _FINE else ".3f"
+    value = f"{row.value:{form}}"
     if row.low is not None and row.high is not None:
-        return f"{value}{_OPEN}{row.low:.{decimals}f}, {row.high:.{decimals}f}]"
-    return value if row.error is None else f"{value}{_PLUS_MINUS}{row.error:.{decimals}f}"
+        return f"{value}{_OPEN}{row.low:{form}}, {row.high:{form}}]"
+    beside = row.spread if row.error is None else row.error
+    return value if beside is None else f"{value}{_PLUS_MINUS}{beside:{form}}"
 
 
 def _best_cell(rows: Sequence[Result], metric: str) -> str | None:
@@ -135,7 +138,7 @@ def _marked(name: str, cell: str, best_cell: str | None) -> str:
 
 def _safe(cell: str) -> str:
     """A cell that ends neither its column nor its line."""
-    return "".join(sign if sign.isprintable() else " " for sign in cell).replace("|", "\\|")
+    return in_one_line(cell).replace("|", "\\|")
 
 
 def _number(cell: str) -> str:

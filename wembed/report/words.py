@@ -7,6 +7,11 @@ _MOST_LINES = 3
 _LONGEST = 26  # characters of a name
 
 
+def in_one_line(text: str) -> str:
+    """A text without line ends and other signs that a terminal obeys."""
+    return "".join(sign if sign.isprintable() or sign == NO_BREAK else " " for sign in text)
+
+
 def drawable(text: str) -> str:
     """A text without what no font has a sign for."""
     return "".join(sign if sign.isprintable() or sign == NO_BREAK else "\N{REPLACEMENT CHARACTER}" for sign in text)

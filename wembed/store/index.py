@@ -88,7 +88,7 @@ def nearest(dataset: Any, query: Vectors, k: int, where: str | None, probes: int
     found = dataset.scanner(
         columns=["vector", "_rowoffset"],
         nearest={"column": "vector", "q": query, "k": k, "nprobes": probes},
-        filter=None if where is None else f"({where})",
+        filter=where,
         prefilter=where is not None,
         disable_scoring_autoprojection=True,
     ).to_table()

@@ -1,20 +1,27 @@
 """Where a table is, on a disk or an object store; and what Lance says of it, as an error in one line."""
 
 import os
-from collections.abc import Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from wembed.errors import UsageError, WembedError
 
 INDEX_CACHE = 512 << 20  # bytes of an index that are kept in memory
 _MISSING = "was not found"
+_SCHEMES = ("s3", "gs", "az", "abfss", "file")
+_PLACES = "a store is a folder or s3://, gs:// or az:// with a bucket and a prefix"
 _LOCAL_STORE = "http://"  # an S3 API without TLS, which Lance must be told to allow
+_ELSEWHERE = "give a place that can be written with --store"
 _REMAKE = "check --store, or delete the table: `wembed embed` makes it again"
 _ACCESS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what your cloud's tools read"
 
 
 class NoTableError(Exception):
     """There is no table at a place."""
+
+
+class UnwritableError(WembedError):
+    """A table can't be written; what is in it may be read."""
 
 
 class _Known(NamedTuple):
@@ -37,6 +44,20 @@ _KNOWN = (
     _Known("no storage account", "the storage account is not known", "set AZURE_STORAGE_ACCOUNT_NAME"),
     _Known("error sending request", "the object store does not answer", "check AWS_ENDPOINT_URL and the network"),
 )
+
+
+def check_place(uri: str) -> None:
+    """Checks that a URI names a place where embeddings can be kept.
+
+    Raises:
+        UsageError: if it doesn't.
+    """
+    if is_remote(uri):
+        scheme, _, rest = uri.partition("://")
+        if scheme not in _SCHEMES:
+            raise UsageError(f"{uri!r} is no place for embeddings that wembed knows", _PLACES)
+        if scheme != "file" and not urlsplit(f"//{rest}").netloc:
+            raise UsageError(f"{uri!r} names no bucket", _PLACES)
 
 
 def is_remote(uri: str) -> bool:
@@ -65,7 +86,6 @@ def open_dataset(uri: str) -> Any:  # a Lance dataset, which has no types
 
     Raises:
         NoTableError: if there is none.
-        UsageError: if no such place can be.
         WembedError: if it can't be read.
     """
     if not is_remote(uri) and not os.path.lexists(uri):
@@ -76,9 +96,6 @@ def open_dataset(uri: str) -> Any:  # a Lance dataset, which has no types
     except (OSError, ValueError, RuntimeError) as error:
         if _MISSING in str(error):
             raise NoTableError(uri) from error
-        if "No object store provider" in str(error):
-            hint = "a store is a folder or s3://, gs:// or az:// with a bucket and a prefix"
-            raise UsageError(f"{uri!r} is no place for embeddings that wembed knows", hint) from error
         raise unreadable(uri, error) from error
 
 
@@ -87,25 +104,20 @@ def unreadable(uri: str, error: Exception) -> WembedError:
     return _failed("read embeddings from", uri, error, _REMAKE)
 
 
-def unwritable(uri: str, error: Exception) -> WembedError:
+def unwritable(uri: str, error: Exception) -> UnwritableError:
     """Gives the error that a table can't be written."""
-    return _failed("write embeddings to", uri, error, "")
-
-
-def refused_filter(where: str, columns: Sequence[str], error: Exception) -> UsageError:
-    """Gives the error that a filter isn't understood."""
-    said = _first_sentence(error).removeprefix("Invalid user input: ").split(" Valid fields are ")[0].rstrip(".")
-    return UsageError(f"filter {where!r} is not understood: {said}", f"columns are {', '.join(columns)}")
+    failed = _failed("write embeddings to", uri, error, _ELSEWHERE)
+    return UnwritableError(failed.message, failed.hint)
 
 
 def _failed(doing: str, uri: str, error: Exception, hint: str) -> WembedError:
     known = next((known for known in _KNOWN if is_remote(uri) and known.sign in str(error)), None)
     return WembedError(
-        f"cannot {doing} {uri}: {known.meaning if known else _first_sentence(error)}", known.hint if known else hint
+        f"cannot {doing} {uri}: {known.meaning if known else first_sentence(error)}", known.hint if known else hint
     )
 
 
-def _first_sentence(error: Exception) -> str:
-    """What Lance says, without the lines of its source code."""
+def first_sentence(error: Exception) -> str:
+    """Gives what Lance says, without the lines of its source code."""
     first = (str(error).split(", /")[0].splitlines() or [""])[0]
     return "".join(letter if letter.isprintable() else "?" for letter in first)

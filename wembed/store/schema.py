@@ -88,11 +88,20 @@ def arrow_rows(vectors: Mapping[Row, Vectors], schema: Any) -> Any:  # pyarrow h
     values = np.stack(list(vectors.values())).astype(np.float32)  # [N, D]
     if values.shape[1:] != (dimension,):
         raise ValueError(f"vectors are {values.shape[1:]}, the table's are ({dimension},)")
-    column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), dimension)
+    column = pa.FixedSizeListArray.from_arrays(_owned(values), dimension)
     rows = plain_rows(vectors, schema)
     for name, listed in zip(TENSOR_COLUMNS, zip(*map(_listed, vectors), strict=True), strict=True):
         rows = rows.append_column(schema.field(name), pa.array(listed, schema.field(name).type))
     return rows.append_column(schema.field("vector"), column)
+
+
+def _owned(values: Vectors) -> Any:  # a pyarrow array, which has no types
+    """All values in memory of Arrow's own: one that is NumPy's can't be freed by a thread that outlives Python."""
+    import pyarrow as pa
+
+    buffer = pa.allocate_buffer(values.nbytes)
+    np.frombuffer(buffer, values.dtype)[:] = values.ravel()
+    return pa.Array.from_buffers(pa.float32(), values.size, [None, buffer])
 
 
 def plain_rows(rows: Iterable[Row], schema: Any) -> Any:  # pyarrow has no types

@@ -14,9 +14,10 @@ from wembed.errors import WembedError
 from wembed.store.block import Block, block_of, vectors_of
 from wembed.store.changes import find_changes
 from wembed.store.create import create
+from wembed.store.filters import in_brackets, is_refusal, refused_filter
 from wembed.store.index import Index, find_index, nearest, renew_index
 from wembed.store.older import is_older, renew
-from wembed.store.place import NoTableError, open_dataset, refused_filter, unreadable, unwritable
+from wembed.store.place import NoTableError, check_place, open_dataset, unreadable, unwritable
 from wembed.store.schema import (
     CATALOG_COLUMNS,
     ENCODER,
@@ -53,10 +54,12 @@ class EmbeddingTable:
         dimension: D, of its vectors.
 
     Raises:
+        UsageError: if there can be no table at such a URI.
         WembedError: if the table can't be read, or holds vectors of another encoder or dimension.
     """
 
     def __init__(self, uri: str, encoder_id: str, dimension: int) -> None:
+        check_place(uri)
         self.uri = f"{uri.rstrip('/')}/{encoder_id}.lance"
         self.encoder_id = encoder_id
         self.dimension = dimension
@@ -156,7 +159,7 @@ class EmbeddingTable:
         """Makes the index, or brings it up to date; None where the table is so small that it needs none.
 
         Raises:
-            WembedError: if it can't be written.
+            UnwritableError: if it can't be written.
         """
         try:
             return renew_index(self._dataset) if self._dataset is not None else None
@@ -178,9 +181,10 @@ class EmbeddingTable:
         index = self.index
         if index is None:
             return None
+        whole = in_brackets(where, PLAIN_COLUMNS) if where else None
         enough = index.partitions if where else probes or index.probes
         try:
-            return nearest(self._dataset, query, k, where, enough)
+            return nearest(self._dataset, query, k, whole, enough)
         except _ERRORS as error:
             raise self._unread(where, error) from error
 
@@ -188,7 +192,7 @@ class EmbeddingTable:
         """Adds or replaces rows and their vectors [D], in one commit.
 
         Raises:
-            WembedError: if they can't be written.
+            UnwritableError: if they can't be written.
             ValueError: if a vector has another dimension.
         """
         if not vectors:
@@ -212,7 +216,7 @@ class EmbeddingTable:
             rows: of the catalog.
 
         Raises:
-            WembedError: if it can't be written.
+            UnwritableError: if it can't be written.
         """
         changes = find_changes(held, rows)
         for copies in _parts(changes.copies):
@@ -249,15 +253,16 @@ class EmbeddingTable:
     def _scan(self, columns: list[str], where: str | None) -> Iterator[Any]:  # of Arrow batches, which have no types
         if self._dataset is None:
             return
+        whole = None if where is None else in_brackets(where, PLAIN_COLUMNS)
         try:
-            whole = None if where is None else f"({where})"  # Lance passes over what follows a filter that it knows
             yield from self._dataset.to_batches(columns=columns, batch_size=BLOCK, filter=whole, **_READ_AHEAD)
         except _ERRORS as error:
             raise self._unread(where, error) from error
 
     def _unread(self, where: str | None, error: Exception) -> WembedError:
-        refused = where is not None and isinstance(error, ValueError)
-        return refused_filter(str(where), PLAIN_COLUMNS, error) if refused else unreadable(self.uri, error)
+        if where is not None and is_refusal(error):
+            return refused_filter(where, PLAIN_COLUMNS, error)
+        return unreadable(self.uri, error)
 
     def _own_schema(self) -> Any:  # a pyarrow schema, which has no types
         self._schema = self._schema or arrow_schema(self.encoder_id, self.dimension)

@@ -11,8 +11,9 @@ import pytest
 from page_evaluation import make_evaluation, make_points
 
 from wembed.errors import WembedError
-from wembed.evaluate.results import Calibration, Neighbour, Result, TrainingCurve
+from wembed.evaluate.results import Calibration, Neighbour, RecallCurve, Result, TrainingCurve
 from wembed.report.page import write_page
+from wembed.report.page.chart import LOOKS, Chart, Line, figure, shares
 from wembed.report.page.columns import SCORE_UNIT, columns
 from wembed.report.page.text import script_json
 from wembed.report.page.write import page_text
@@ -95,6 +96,13 @@ def test_headline_shows_every_encoder_with_its_interval(evaluation):
     assert "0.900 to 0.950" in table
 
 
+def test_headline_has_a_table_of_one_shape(evaluation):
+    shape = Result("prediction", "mlp", "tau/tau_max", 0.5, 9, "test:digits-mlp-16", seeds=3, spread=0.2)
+    text = page_text(dataclasses.replace(evaluation, results=[*evaluation.results, shape]), "zoo")
+    assert "<h4>On only digits-mlp-16</h4>" in text
+    assert "<small>± 0.200</small>" in text
+
+
 def test_headline_is_about_accuracy_and_no_other_target(evaluation):
     other = Result("prediction", "recipe", "tau/tau_max", 0.999, 9, "test", target="gap")
     text = page_text(dataclasses.replace(evaluation, results=[*evaluation.results, other]), "zoo")
@@ -116,6 +124,27 @@ def test_calibration_stands_beside_the_line_that_it_should_follow(evaluation):
     only = [Calibration("gnn", "test", (0.5, 0.9), (0.45, 0.91))]
     text = page_text(dataclasses.replace(evaluation, calibration=only, recall=[], training=[], curves=[]), "zoo")
     assert text.count('class="guide"') == 1
+
+
+def test_lines_of_a_chart_differ_without_their_colours():
+    lines = [Line(str(look), (0.0,), (0.0,), look) for look in range(LOOKS)]
+    drawn = figure(Chart("all", shares("x"), shares("y"), lines))
+    looks = re.findall(r'class="line colour-\d (dash-\d)"><path class="stroke" d="M1 6H27"/><g [^>]*>(.*?)</g>', drawn)
+    assert len(set(looks)) == LOOKS
+
+
+def test_charts_say_their_splits_and_scores_in_words(evaluation):
+    training = TrainingCurve("gnn", (1, 2), (1.0, 0.5), (1.0, 0.6), "validation loss", 2)
+    recall = RecallCurve("retrieval-snapshot", "gnn", "test:digits-mlp-16+digits-mlp-32/30", (1, 5), (0.5, 0.6))
+    text = page_text(dataclasses.replace(evaluation, training=[training], recall=[recall]), "zoo")
+    assert "validation validation" not in text
+    assert "snapshot, 30 queries of digits-mlp-16, digits-mlp-32</figcaption>" in text
+
+
+def test_a_model_without_a_place_is_left_out(evaluation):
+    lost = dataclasses.replace(evaluation.map[0], x=math.nan)
+    models = columns(dataclasses.replace(evaluation, map=[lost, *evaluation.map[1:]]))["models"]
+    assert (models["count"], len(models["x"])) == (39, 39)
 
 
 def test_file_that_cannot_be_written_is_named(evaluation, tmp_path):

@@ -98,8 +98,8 @@ def prediction_results(name: str, fitted: Fitted | None, sample: Sample) -> Iter
     found: dict[str, Measured | None] = {
         **measure(sample.true, values, draws),
         "tau within cells": measure_tau_within(sample.true, values, sample.cells, draws),
-        "coverage": measure_mean(held.astype(np.float64), draws),
-        "interval_width": measure_mean(high - low, draws),
+        "coverage": measure_mean(held.astype(np.float64), draws) if fitted.is_bounded else None,
+        "interval_width": measure_mean(high - low, draws) if fitted.is_bounded else None,
         "in_domain": measure_mean(fitted.in_domain[:, sample.mask].astype(np.float64), draws),
     }
     yield from (sample.row(name, metric, measured, seeds) for metric, measured in found.items())

@@ -3,6 +3,9 @@
 Legend: N checkpoints, D features.
 """
 
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -20,6 +23,8 @@ KNOWN_BEFORE = (RECIPE, NAME, WIDTH)
 _LOGARITHMIC = ("learning_rate", "weight_decay", "params", "width")  # columns whose ratios count
 _RESULTS = ("agreement",)  # hyperparameters by name, but measured after training
 _SMALLEST = 1e-12
+_MOST_VALUES = 256  # of what is no number
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 def recipe(rows: Sequence[CatalogRow]) -> Features | None:
@@ -27,10 +32,11 @@ def recipe(rows: Sequence[CatalogRow]) -> Features | None:
 
     Where a number isn't known, the mean stands, and a column says so. None where no step or no hyperparameter is known.
     """
-    names = sorted(set().union(*(_numbers(row) for row in rows)))
-    if not names or all(row.step is None for row in rows):
+    numbers, words = list(map(_numbers, rows)), list(map(_words, rows))
+    if (not any(numbers) and not any(words)) or all(row.step is None for row in rows):
         return None
-    columns = [column for name in names for column in _filled(name, [_numbers(row).get(name) for row in rows])]
+    columns = [column for name in _names(numbers) for column in _filled(name, [each.get(name) for each in numbers])]
+    columns += [column for name in _names(words) for column in _one_hot([each.get(name) for each in words])]
     columns += _filled("step", [row.step for row in rows])
     return np.stack([*columns, *_one_hot([row.derivation for row in rows]), *_configured(rows)], 1)
 
@@ -59,12 +65,20 @@ def known_before(rows: Sequence[CatalogRow]) -> dict[str, Features]:
 def hidden_widths(row: CatalogRow) -> list[int]:
     """The hidden widths, as the architecture's label ends with them: mlp-relu-32x32."""
     last = (row.architecture or "").rsplit("-", 1)[-1]
-    return [int(part) for part in last.split("x") if part.isdigit()]
+    return [int(part) for part in last.split("x") if _NUMBER.fullmatch(part)]
 
 
 def _numbers(row: CatalogRow) -> dict[str, float]:
-    found = {name: float(value) for name, value in row.hyperparameters.items() if isinstance(value, int | float)}
-    return {name: value for name, value in found.items() if name not in _RESULTS}
+    known = {name: value for name, value in row.hyperparameters.items() if isinstance(value, int | float)}
+    return {name: float(value) for name, value in known.items() if math.isfinite(value) and name not in _RESULTS}
+
+
+def _words(row: CatalogRow) -> dict[str, str]:
+    return {name: value for name, value in row.hyperparameters.items() if isinstance(value, str)}
+
+
+def _names(found: Sequence[Mapping[str, object]]) -> list[str]:
+    return sorted(set().union(*found))
 
 
 def _configured(rows: Sequence[CatalogRow]) -> list[Features]:
@@ -88,7 +102,9 @@ def _filled(name: str, values: Sequence[float | None]) -> list[Features]:
 
 
 def _one_hot(values: Sequence[str | None]) -> list[Features]:
-    found = sorted({value or "" for value in values})
+    """A column for each value, the commonest where they are too many."""
+    counts = Counter(value or "" for value in values)
+    found = sorted(sorted(counts, key=lambda value: (-counts[value], value))[:_MOST_VALUES])
     return [np.array([(value or "") == each for value in values], dtype=np.float64) for each in found]
 
 

@@ -4,10 +4,11 @@ Only checkpoints that both predicted count, families of them drawn together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from wembed.errors import NotFoundError
+from wembed.errors import NotFoundError, WembedError
 from wembed.evaluate.prediction.accuracy import COMPARED
 from wembed.evaluate.prediction.draws import Measured, draw_groups, measure
 from wembed.evaluate.prediction.paired import difference
@@ -31,7 +32,10 @@ def compare(first: Evaluation, second: Evaluation) -> list[Result]:
 
     Raises:
         NotFoundError: they have no predictions of the same checkpoints.
+        WembedError: one does not say which checkpoints belong together.
     """
+    for name, each in (("first", first), ("second", second)):
+        _check_families(name, each)
     rows = [
         row
         for split, ours, theirs in (
@@ -39,7 +43,7 @@ def compare(first: Evaluation, second: Evaluation) -> list[Result]:
             ("zero-shot", first.zero_shot, second.zero_shot),
         )
         for one, other in _pairs(first, second, ours, theirs)
-        for row in _compared(f"{one}-{other}", split, (ours[one], theirs[other]))
+        for row in _compared(_blank(first, second, (one, other), split), (ours[one], theirs[other]))
     ]
     if not rows:
         raise NotFoundError(
@@ -47,6 +51,31 @@ def compare(first: Evaluation, second: Evaluation) -> list[Result]:
             "evaluate the same zoo twice, with one --seed",
         )
     return rows
+
+
+def data_of(evaluation: Evaluation) -> str:
+    """The hash of the checkpoints; "" where an evaluation did not say it yet."""
+    return str(evaluation.facts.get("data", ""))
+
+
+def _check_families(name: str, evaluation: Evaluation) -> None:
+    for told in (*evaluation.predictions.values(), *evaluation.zero_shot.values()):
+        if not all(point.family for point in told):
+            message = f"the {name} evaluation doesn't say which predictions are of one family"
+            raise WembedError(message, "evaluate again, an earlier version wrote it")
+
+
+def _blank(first: Evaluation, second: Evaluation, names: tuple[str, str], split: str) -> Result:
+    """A row of a comparison that says where it comes from, but not yet what was found."""
+    ids = [
+        next((row.encoder_id for row in each.results if row.encoder == name and row.encoder_id), name)
+        for name, each in zip(names, (first, second), strict=True)
+    ]
+    data = data_of(first) if data_of(first) == data_of(second) else ""
+    return Result(
+        COMPARED, "-".join(names), "", None, 0, split,
+        seed=_SEED, encoder_id=" ".join(ids), data=data, target=ACCURACY.name,
+    )  # fmt: skip
 
 
 def _pairs(
@@ -59,23 +88,22 @@ def _pairs(
     yield from ((name, name) for name in ours if name in theirs)
 
 
-def _compared(name: str, split: str, sides: tuple[Sequence[Predicted], Sequence[Predicted]]) -> Iterator[Result]:
+def _compared(blank: Result, sides: tuple[Sequence[Predicted], Sequence[Predicted]]) -> Iterator[Result]:
     """The rows of one pair on one split."""
     ours, theirs = ({each.id: each for each in side} for side in sides)
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) < _LEAST or any(ours[key].true != theirs[key].true for key in shared):
         return
-    draws = draw_groups(np.array([ours[key].family or key for key in shared]), np.random.default_rng([_SEED, 8]))
+    draws = draw_groups(np.array([ours[key].family for key in shared]), np.random.default_rng([_SEED, 8]))
     true = np.array([ours[key].true for key in shared])
     one, other = (measure(true, np.array([[side[key].value for key in shared]]), draws) for side in (ours, theirs))
     found = difference(one, other)
+    blank = replace(blank, n=len(shared))
     for metric, value in found.metrics.items() if found else ():
-        ends = (found.low, found.high) if found and metric == "tau_difference" else (None, None)
-        yield Result(COMPARED, name, metric, value, len(shared), split, low=ends[0], high=ends[1], target=ACCURACY.name)
+        row = replace(blank, metric=metric, value=value)
+        is_first = found and metric == "tau_difference"
+        yield replace(row, error=found.error, low=found.low, high=found.high) if found and is_first else row
     for metric in _ERRORS:
         less = Measured(one[metric].values - other[metric].values, one[metric].drawn - other[metric].drawn)
         low, high = less.interval or (None, None)
-        yield Result(
-            COMPARED, name, f"{metric}_difference", less.value, len(shared), split, less.error, low=low, high=high,
-            target=ACCURACY.name,
-        )  # fmt: skip
+        yield replace(blank, metric=f"{metric}_difference", value=less.value, error=less.error, low=low, high=high)

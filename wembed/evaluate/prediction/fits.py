@@ -32,7 +32,7 @@ class Fitting:
         usable: which checkpoints may be fitted and calibrated on, [N].
         most: how many training checkpoints to fit on.
         kinds: of all checkpoints, [N]; None for features that know nothing of a network's kind.
-        levels: stated coverages of further intervals, of the first seed.
+        levels: stated coverages of further intervals.
     """
 
     seeds: Sequence[int]
@@ -52,7 +52,9 @@ class Fitted:
         low: lower ends of their intervals, [S, N].
         high: upper ends, [S, N].
         in_domain: whether each is of the kind that was fitted on, [S, N].
-        held: level -> whether the interval of the first seed of that level holds the truth, [N].
+        held: level -> the share of the fits whose interval of that level holds the truth, [N]; without levels that
+            some fit has too few calibration runs for.
+        is_bounded: whether every fit had enough of them for `low` and `high`.
     """
 
     known: Mask
@@ -60,7 +62,8 @@ class Fitted:
     low: Table
     high: Table
     in_domain: NDArray[np.bool_]
-    held: Mapping[float, Mask] = field(default_factory=dict)
+    held: Mapping[float, NDArray[np.float64]] = field(default_factory=dict)
+    is_bounded: bool = True
 
 
 def fit(material: Material, vectors: Vectors, truth: Truth, how: Fitting) -> Fitted:
@@ -85,12 +88,17 @@ def fit(material: Material, vectors: Vectors, truth: Truth, how: Fitting) -> Fit
         filled[:, asked] = parts
         return filled
 
-    further = {level: predictors[0].predict(known, kinds, level) for level in how.levels}
-    right = truth.values[asked]
-    held = {level: table([(each.low <= right) & (right <= each.high)])[0] > 0 for level, each in further.items()}
+    def share(level: float) -> NDArray[np.float64]:
+        right, further = truth.values[asked], [each.predict(known, kinds, level) for each in predictors]
+        return np.asarray(table([(each.low <= right) & (right <= each.high) for each in further]).mean(0))
+
+    def is_bounded(level: float) -> bool:
+        return all(each.scores.is_bounded(level) for each in predictors)
+
     values, low, high = (table([getattr(each, name) for each in found]) for name in ("values", "low", "high"))
     inside = table([each.in_domain for each in found]) > 0
-    return Fitted(asked, values.round(_DIGITS), low, high, inside, held)
+    held = {level: share(level) for level in how.levels if is_bounded(level)}
+    return Fitted(asked, values.round(_DIGITS), low, high, inside, held, is_bounded(COVERAGE))
 
 
 def sides_for(material: Material, usable: Mask, most: int, seed: int) -> tuple[Places, Places]:
@@ -110,8 +118,8 @@ def sides_for(material: Material, usable: Mask, most: int, seed: int) -> tuple[P
 def _predictor(material: Material, vectors: Vectors, truth: Truth, how: Fitting, seed: int) -> Predictor:
     usable = how.usable & vectors.known & ~np.isnan(truth.values)
     train, validation = sides_for(material, usable, how.most, seed)
-    # A hash of a run's name says in which half of the validation runs it is: with other names they are other halves.
-    names = material.runs if seed == how.seeds[0] else np.array([f"{seed} {run}" for run in material.runs])
+    # A hash of a family's name says in which half of the validation runs it is: other names make other halves.
+    names = material.kin if seed == how.seeds[0] else np.array([f"{seed} {name}" for name in material.kin])
 
     def examples(places: Places) -> Examples:
         mask = np.zeros(len(names), dtype=bool)

@@ -151,7 +151,7 @@ class _Foretelling:
     def _calibrated(self, fits: Mapping[str, Fitted], sample: Sample) -> Iterator[Calibration]:
         """How true the intervals of the main encoder and of what stands beside it are."""
         for name in dict.fromkeys((next(iter(self.features)), *_CALIBRATED)):
-            if name in fits:
+            if name in fits and fits[name].held:
                 yield calibration(name, fits[name], sample)
 
     def _number(self, truth: Truth) -> Iterator[Result]:

@@ -71,24 +71,6 @@ def classification_results(
     yield from _rows(MAJORITY, np.full(len(asked), counts.most_common(1)[0][0]), classes, asked, draws)
 
 
-def leave_one_out(vectors: NDArray[np.float64], labels: Labels, groups: Labels) -> Labels:
-    """The class of each checkpoint by a linear classifier that was fitted on all other groups, [N].
-
-    Args:
-        vectors: of few checkpoints, [N, D].
-        labels: the class of each, [N].
-        groups: what goes out together, [N].
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    answers: Labels = cross_val_predict(model, vectors, labels, groups=groups, cv=LeaveOneGroupOut())
-    return answers
-
-
 def _classified(
     material: Material, vectors: Vectors, labels: Labels, sides: tuple[Places, Places, Places], seed: int
 ) -> Labels:
@@ -98,7 +80,7 @@ def _classified(
     places = {str(name): float(place) for place, name in enumerate(names)}
     numbers = np.array([places.get(str(label), -1.0) for label in labels])
     fitted_on, settled_on = (
-        Examples(vectors.values[side], numbers[side], material.runs[side]) for side in (train, validation)
+        Examples(vectors.values[side], numbers[side], material.kin[side]) for side in (train, validation)
     )
     return fit_classifier(fitted_on, settled_on, names, seed).predict(vectors.values[asked]).values
 

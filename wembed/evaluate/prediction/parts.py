@@ -13,7 +13,7 @@ import numpy as np
 from wembed.catalog import CatalogRow
 from wembed.evaluate.material import Mask, Material, run_of
 from wembed.evaluate.prediction.baselines import KNOWN_BEFORE, hidden_widths
-from wembed.evaluate.prediction.targets import family_of
+from wembed.prediction import architecture_family
 
 HELD_OUT = "held-out"
 HEAD_ONLY = "(head only)"  # stands after the name of an encoder that was trained on networks of the part
@@ -77,7 +77,7 @@ def _width(row: CatalogRow) -> str:
 
 
 _KINDS: Mapping[str, Callable[[CatalogRow], str]] = {
-    "architecture": family_of,
+    "architecture": lambda row: architecture_family(row) or "",
     "width": _width,
     "dataset": lambda row: row.dataset or "",
 }

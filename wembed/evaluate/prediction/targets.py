@@ -47,11 +47,6 @@ def class_truths(rows: Sequence[CatalogRow]) -> dict[str, NDArray[np.str_]]:
     }
 
 
-def family_of(row: CatalogRow) -> str:
-    """The first word of the architecture's label: mlp-relu-32x32."""
-    return (row.architecture or "").partition("-")[0]
-
-
 def _truth(target: Target, rows: Sequence[CatalogRow]) -> Truth:
     found = [target.read(row) for row in rows]
     values = np.array([np.nan if value is None else float(value) for value in found], dtype=np.float64)

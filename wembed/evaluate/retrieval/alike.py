@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wembed.catalog import CatalogRow
 from wembed.evaluate.material import Material
 from wembed.evaluate.retrieval.tasks import Task, chosen_queries
+from wembed.prediction import architecture_family
 
 DATASET = "retrieval-dataset"
 ARCHITECTURE = "retrieval-architecture"
@@ -22,14 +23,9 @@ def alike_tasks(material: Material, seed: int) -> list[Task]:
     """Both tasks, without queries that have nothing to find or nothing to mistake it for."""
     found = [
         _task(material, DATASET, lambda row: row.dataset or "", lambda row: row.architecture or "", seed),
-        _task(material, ARCHITECTURE, kind_of, lambda row: row.dataset or "", seed),
+        _task(material, ARCHITECTURE, lambda row: architecture_family(row) or "", lambda row: row.dataset or "", seed),
     ]
     return [task for task in found if task.origins]
-
-
-def kind_of(row: CatalogRow) -> str:
-    """The kind of an architecture: what stands first in its label, such as cnn."""
-    return (row.architecture or "").partition("-")[0]
 
 
 def _task(

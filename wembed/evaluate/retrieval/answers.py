@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wembed.evaluate.embeddings import Vectors
-from wembed.evaluate.material import Material, config_of
+from wembed.evaluate.material import Mask, Material, config_of
 from wembed.evaluate.retrieval.ranking import ranking
 from wembed.evaluate.retrieval.recall import Ranks, RecallRows, Retrieved
 from wembed.evaluate.retrieval.tasks import Task
@@ -43,12 +43,9 @@ def retrieval_results(
         structure: of the one shape.
         seed: of the resampling that gives intervals.
     """
-    of_shape = material.where(lambda row: row.structure == structure)  # [N]
     found = Retrieved()
-    for split, part in (
-        (TEST, task),
-        (f"{TEST}:{label_of(material, structure)}", task.among(of_shape)),
-    ):
+    for split, mask in splits_of(material, structure).items():
+        part = task.among(mask)
         if part.origins:
             ranks = {name: ranks_of(part, own) for name, own in answers.items()}
             found.add(RecallRows(part, split, seed).of(ranks))
@@ -87,6 +84,12 @@ def shape_with_most_queries(material: Material, structures: Sequence[str]) -> st
     found = Counter(row.structure for row, is_test in zip(material.rows, side, strict=True) if is_test)
     tested = [structure for structure in structures if structure in found]
     return tested[0] if tested else max(sorted(found), key=lambda structure: found[structure], default="")
+
+
+def splits_of(material: Material, structure: str) -> Mapping[str, Mask]:
+    """What the whole zoo and its checkpoints of one structure are called -> which they are, [N]."""
+    of_shape = material.where(lambda row: row.structure == structure)
+    return {TEST: np.ones(len(of_shape), dtype=bool), f"{TEST}:{label_of(material, structure)}": of_shape}
 
 
 def label_of(material: Material, structure: str) -> str:

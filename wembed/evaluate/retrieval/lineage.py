@@ -51,7 +51,7 @@ def _named(row: CatalogRow) -> list[str]:
 def _labels(row: CatalogRow) -> Iterator[str]:
     if row.derivation:
         yield row.derivation
-    if row.change is not None:
+    if row.change is not None and 0 <= row.change < math.inf:
         above = next(place for place, end in enumerate(_BINS) if place and row.change < end)
         low, high = _BINS[above - 1], _BINS[above]
         yield f"moved {low:g} to {high:g}" if math.isfinite(high) else f"moved {low:g} and more"

@@ -57,9 +57,12 @@ class Task:
         )
 
     def among(self, mask: Mask) -> "Task":
-        """The queries that are made from some checkpoints, [N], and find one of them, among these only."""
-        own = self.relevant & mask
-        chosen = self.select(np.flatnonzero(mask[self.origins] & own.any(1)).tolist())
+        """The queries that are made from some checkpoints, [N], and find one of them, among these only.
+
+        Without those that could find nothing wrong there: these say nothing.
+        """
+        asks = (self.relevant & mask).any(1) & (self.candidates & ~self.relevant & mask).any(1)
+        chosen = self.select(np.flatnonzero(mask[self.origins] & asks).tolist())
         return replace(chosen, relevant=chosen.relevant & mask, candidates=chosen.candidates & mask)
 
 

@@ -62,4 +62,4 @@ class Steadiness:
 
 
 def _examples(material: Material, features: NDArray[np.float64], mask: Mask) -> Examples:
-    return Examples(features[mask], material.accuracies[mask], material.runs[mask])
+    return Examples(features[mask], material.accuracies[mask], material.kin[mask])

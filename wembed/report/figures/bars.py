@@ -15,20 +15,26 @@ from matplotlib.patches import Patch
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.figures.style import INK, PALE, SMALL, Look, columns_of, encoder_looks, new_figure
 from wembed.report.lookup import (
+    ACCURACY,
     CHANCE,
+    COMPARED,
+    HELD_OUT,
     TEST,
-    VARIANT,
     ZERO_SHOT,
+    bare,
     find,
-    interval,
+    is_asked,
     is_control,
     is_of_some,
+    is_variant,
     main_encoder,
     names,
     retrieval_tasks,
     rows_of,
     shape_split,
     splits,
+    whisker_words,
+    whiskers,
 )
 from wembed.report.tasks import wording
 from wembed.report.words import folded, short
@@ -50,7 +56,7 @@ class _Measure:
 
 def retrieval(evaluation: Evaluation) -> Figure:
     """Recall@1, a panel per task."""
-    tasks = retrieval_tasks(evaluation)
+    tasks = [task for task in retrieval_tasks(evaluation) if is_asked(evaluation, task, TEST)]
     measures = [_Measure(f"Recall@1: {wording(task).aim}", task, "recall@1") for task in tasks]
     return _panels(evaluation, measures, [name for task in tasks for name in _measured(evaluation, task, "recall@1")])
 
@@ -79,21 +85,23 @@ def prediction(evaluation: Evaluation) -> Figure:
 
 def ablation(evaluation: Evaluation) -> Figure:
     """The main encoder beside those that lack or change a part of it."""
-    measures = [_Measure(f"Recall@1: {wording(task).aim}", task, "recall@1") for task in retrieval_tasks(evaluation)]
+    tasks = [task for task in retrieval_tasks(evaluation) if is_asked(evaluation, task, TEST)]
+    measures = [_Measure(f"Recall@1: {wording(task).aim}", task, "recall@1") for task in tasks]
     chosen = [*measures[:2], _Measure("tau / tau max, held-out runs", "prediction", "tau/tau_max")]
     return _panels(evaluation, chosen, [main_encoder(evaluation), *variants(evaluation)])
 
 
 def variants(evaluation: Evaluation) -> list[str]:
-    """The encoders that are the main one but for a part: those that are called NAME/VARIANT."""
-    start = main_encoder(evaluation) + VARIANT
-    return [name for name in names(evaluation.results) if name.startswith(start) and not is_control(name)]
+    """The encoders that are the main one but for a part: those that are called NAME-VARIANT."""
+    own = (row for row in evaluation.results if row.task not in (COMPARED, ACCURACY))  # those name two, A-B
+    found = [name for name in names(own) if is_variant(evaluation, name) and not is_control(name)]
+    return [name for name in found if bare(name) == name]
 
 
 def _measured(evaluation: Evaluation, task: str, metric: str) -> list[str]:
-    """Who has a number that is not of a sample only, the controls left out."""
+    """Who has a number that is of no sample and no part only, the controls left out."""
     rows = [row for row in rows_of(evaluation, task) if row.metric == metric and not is_of_some(row.split)]
-    return _names(rows)
+    return _names([row for row in rows if not row.split.startswith(HELD_OUT)])
 
 
 def _names(rows: Sequence[Result]) -> list[str]:
@@ -113,7 +121,7 @@ def _panels(evaluation: Evaluation, measures: Sequence[_Measure], everyone: Sequ
         axes.set_visible(False)
     for axes in panels[:, 0]:
         _name_lines(axes, everyone, main_encoder(evaluation))
-    figure.legend(handles=_entries(measures, shape), loc="outside lower center", ncols=1)
+    figure.legend(handles=_entries(measures, shape, whisker_words(evaluation)), loc="outside lower center", ncols=1)
     return figure
 
 
@@ -129,15 +137,19 @@ def _panel(
     shape: str | None,
 ) -> None:  # fmt: skip
     least = 0.0
+    shape = shape if shape and measure.split == TEST and is_asked(evaluation, measure.task, shape) else None
     for place, name in enumerate(everyone):
         whole = find(evaluation, measure.task, name, measure.metric, measure.split)
-        part = find(evaluation, measure.task, name, measure.metric, shape) if shape and measure.split == TEST else None
+        part = find(evaluation, measure.task, name, measure.metric, shape) if shape else None
         _bar(axes, place, whole, part, looks[name])
         least = min([least, *(number for row in (whole, part) if row for number in _reached(row))])
     axes.axvline(0, color=PALE, linewidth=0.8)
     chance = find(evaluation, measure.task, CHANCE, measure.metric, measure.split)
     if chance and chance.value is not None:
         axes.axvline(chance.value, color=INK, linewidth=0.9, linestyle=":")
+    by_part = find(evaluation, measure.task, CHANCE, measure.metric, shape) if shape else None
+    if by_part and by_part.value is not None:
+        axes.axvline(by_part.value, color=PALE, linewidth=0.9, linestyle="-.")
     axes.set_xlim(max(least - 0.05 if least < 0 else 0.0, -1.0), 1.28)
     axes.set_xticks([0, 0.5, 1.0], ["0", ".5", "1"])
     axes.grid(visible=False, axis="y")
@@ -146,14 +158,14 @@ def _panel(
 
 
 def _reached(row: Result) -> list[float]:
-    """A number and the ends of its interval."""
-    return [] if row.value is None else [row.value, *(interval(row) or ())]
+    """A number and the ends of what is drawn around it."""
+    return [] if row.value is None else [row.value, *(whiskers(row) or ())]
 
 
 def _bar(axes: Axes, place: int, whole: Result | None, part: Result | None, look: Look) -> None:
     right = 0.0
     if whole and whole.value is not None:
-        low, high = interval(whole) or (whole.value, whole.value)
+        low, high = whiskers(whole) or (whole.value, whole.value)
         reach = [[max(whole.value - low, 0.0)], [max(high - whole.value, 0.0)]]
         axes.barh(place, whole.value, 0.66, color=look.colour, xerr=reach, ecolor=INK, error_kw={"elinewidth": 0.9})
         right = max(high, whole.value)
@@ -168,10 +180,10 @@ def _bar(axes: Axes, place: int, whole: Result | None, part: Result | None, look
     )
 
 
-def _entries(measures: Sequence[_Measure], shape: str | None) -> list[Patch | Line2D]:
+def _entries(measures: Sequence[_Measure], shape: str | None, around: str) -> list[Patch | Line2D]:
     if all(is_of_some(measure.split) for measure in measures):
-        return [Patch(color="#777777", label=f"{_shown_in(measures[0].split)}\nwith the 95 % interval over whole runs")]
-    bar = Patch(color="#777777", label="all architectures, with the 95 % interval over whole runs; dark number: value")
+        return [Patch(color="#777777", label=f"{_shown_in(measures[0].split)}\nwith the {around}")]
+    bar = Patch(color="#777777", label=f"all architectures, with the {around}; dark number: value")
     if not shape:
         return [bar]
     diamond = Line2D(

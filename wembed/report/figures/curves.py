@@ -74,7 +74,7 @@ def _at(t: Line, lines: Sequence[tuple[Line, Line]]) -> NDArray[np.float64]:
 
 def _is_wide(curves: Iterable[Curve]) -> bool:
     losses = [loss for curve in curves for line in curve.loss.values() for loss in line]
-    return min(losses) > 0 and max(losses) > _WIDE_RANGE * float(np.median(losses))
+    return bool(losses) and min(losses) > 0 and max(losses) > _WIDE_RANGE * float(np.median(losses))
 
 
 def _entries() -> list[Line2D | Patch]:

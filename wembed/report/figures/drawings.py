@@ -16,7 +16,7 @@ from wembed.report.figures.recall import of_one_shape, over_all, recall_curves
 from wembed.report.figures.robustness import damages, invariance, moved_names, robustness
 from wembed.report.figures.scatter import predicted_against_true, shown, zero_shot
 from wembed.report.figures.training import training
-from wembed.report.lookup import TEST, retrieval_tasks, rows_of, shape_split
+from wembed.report.lookup import TEST, ZERO_SHOT, is_asked, retrieval_tasks, rows_of, shape_split
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,16 @@ def _has(evaluation: Evaluation, task: str, metric: str) -> bool:
 
 
 def _has_recall(evaluation: Evaluation) -> bool:
-    return any(_has(evaluation, task, "recall@1") for task in retrieval_tasks(evaluation))
+    return any(
+        _has(evaluation, task, "recall@1") and is_asked(evaluation, task, TEST) for task in retrieval_tasks(evaluation)
+    )
 
 
+# What an evaluation of several seeds keeps of the first one only.
+ONE_SEED = (
+    "map-architecture", "map-accuracy", "map-family", "training", "recall-curves", "recall-curves-one-shape",
+    "predicted-true", "calibration", "zero-shot", "interpolation",
+)  # fmt: skip
 DRAWINGS = (
     Drawing(
         "map-architecture",
@@ -88,7 +95,8 @@ DRAWINGS = (
     Drawing(
         "retrieval",
         "retrieval",
-        "How often the right checkpoint is the nearest one, by encoder and baseline. Dotted line: what chance reaches.",
+        "How often the right checkpoint is the nearest one, by encoder and baseline. Dotted line: what chance reaches; "
+        "dashed and dotted: what it reaches among checkpoints of one shape.",
         _has_recall,
         retrieval,
     ),
@@ -126,8 +134,9 @@ DRAWINGS = (
         "predicted-true",
         "prediction",
         "Accuracy predicted from the weights against measured accuracy, for checkpoints of runs that no part of the "
-        "predictor saw. Vertical lines are the intervals; on the dashed line a prediction is right.",
-        lambda evaluation: bool(shown(evaluation, "prediction", evaluation.predictions)),
+        "predictor saw. Vertical lines are the intervals; on the dashed line a prediction is right. Tau and R² are "
+        "those of the points that are drawn, of the first fit; the tables hold means over fits.",
+        lambda evaluation: bool(shown(evaluation, "prediction", TEST, evaluation.predictions)),
         predicted_against_true,
     ),
     Drawing(
@@ -149,7 +158,7 @@ DRAWINGS = (
         "zero-shot",
         "zero-shot",
         "The same predictor on networks trained on a data set that none of its training networks saw.",
-        lambda evaluation: bool(shown(evaluation, "zero-shot", evaluation.zero_shot)),
+        lambda evaluation: bool(shown(evaluation, ZERO_SHOT, ZERO_SHOT, evaluation.zero_shot)),
         zero_shot,
     ),
     Drawing(

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -86,10 +86,27 @@ def map_by_family(evaluation: Evaluation) -> Figure:
 
 
 def largest_families(points: Sequence[MapPoint]) -> list[str]:
-    """Families of two checkpoints or more, those with most first."""
+    """Families of two checkpoints or more, those with most first; of equal ones, those of many configurations."""
     sizes = Counter(point.family for point in points if point.family)
-    ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
-    return [name for name in ordered if sizes[name] > 1][:MOST_FAMILIES]
+    kinds_of = {point.family: (point.dataset, point.architecture) for point in reversed(points)}
+    chosen: list[str] = []
+    for size in sorted(set(sizes.values()) - {1}, reverse=True):
+        equal = sorted(name for name in sizes if sizes[name] == size)
+        chosen += _spread(equal, kinds_of, MOST_FAMILIES - len(chosen))
+    return chosen
+
+
+def _spread(families: Sequence[str], kinds_of: Mapping[str, tuple[str, str]], most: int) -> list[str]:
+    """Some families: one of each configuration before a second one of any, evenly over what is there."""
+    seen: Counter[tuple[str, str]] = Counter()
+    turns: dict[str, int] = {}
+    for name in families:
+        turns[name] = seen[kinds_of[name]]
+        seen[kinds_of[name]] += 1
+    first = sorted((name for name in families if not turns[name]), key=lambda name: kinds_of[name])
+    if len(first) >= most:
+        return [first[place * len(first) // most] for place in range(most)]
+    return sorted(families, key=lambda name: (turns[name], name))[:most]
 
 
 def _kinships(points: Sequence[MapPoint]) -> list[tuple[Place, Place]]:
@@ -121,7 +138,7 @@ def _by_kind_and_size(name: str) -> tuple[str, tuple[int, ...]]:
     """mlp-relu-32x32 before mlp-relu-128."""
     kind, _, sizes = name.rpartition("-")
     numbers = sizes.split("x")
-    return (kind, tuple(map(int, numbers))) if all(map(str.isdigit, numbers)) else (name, ())
+    return (kind, tuple(map(int, numbers))) if all(map(str.isdecimal, numbers)) else (name, ())
 
 
 def _dot(name: str, look: Kind) -> Line2D:

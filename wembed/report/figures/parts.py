@@ -6,7 +6,17 @@ from matplotlib.lines import Line2D
 
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.figures.style import INK, PALE, Look, encoder_looks, new_figure
-from wembed.report.lookup import HELD_OUT, bare, best, interval, is_control, main_encoder, names, splits
+from wembed.report.lookup import (
+    HELD_OUT,
+    bare,
+    best,
+    is_control,
+    main_encoder,
+    names,
+    splits,
+    whisker_words,
+    whiskers,
+)
 from wembed.report.words import short
 
 METRIC = "tau/tau_max"
@@ -41,8 +51,9 @@ def held_out(evaluation: Evaluation) -> Figure:
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.axvline(0, color=PALE, linewidth=0.8)
-    axes.set_xlim(min(-0.05, *(row.value or 0.0 for row in rows)) - 0.02, 1.02)
-    axes.set_xlabel("tau / tau max;  lines: 95 % intervals over whole runs")
+    ends = [end for row in rows if bare(row.encoder) in shown for end in (row.value or 0.0, *(whiskers(row) or ()))]
+    axes.set_xlim(min([-0.05, *ends]) - 0.02, max([1.0, *ends]) + 0.02)
+    axes.set_xlabel(f"tau / tau max;  lines: {whisker_words(evaluation)}")
     axes.set_title("Order of accuracy on parts of the zoo that were held out")
     entries = [_entry(name, looks[name]) for name in shown]
     seen = any(row.encoder != bare(row.encoder) for row in rows)
@@ -69,7 +80,7 @@ def _chosen(rows: list[Result], main: str) -> list[str]:
 
 
 def _mark(axes: Axes, y: float, row: Result, look: Look) -> None:
-    reach = interval(row)
+    reach = whiskers(row)
     if reach:
         axes.hlines(y, *reach, color=look.colour, linewidth=1.0)
     colours = (look.colour, "white") if row.encoder == bare(row.encoder) else ("white", look.colour)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from wembed.report.page.text import brief, escaped, shown
 
-LOOKS = 16  # as many lines differ from each other: eight colours, plain or dashed
+LOOKS = 16  # as many lines differ from each other, without their colours too: four marks, each with four dashes
 _WIDTH, _HEIGHT = 380, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 40
 _STEPS = 4  # from tick to tick, of a scale that names none
@@ -196,7 +196,7 @@ def _numbers(chart: Chart) -> str:
 
 def _classes(line: Line) -> str:
     look = line.look % LOOKS
-    return f"line colour-{look % 8}" + (" dashed" if look >= 8 else "")
+    return f"line colour-{look % 8} dash-{look // len(_MARKERS)}"
 
 
 def _marker(line: Line) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from wembed.evaluate.results import Curve, Evaluation, RecallCurve
-from wembed.report.lookup import TEST, main_encoder, names
+from wembed.report.lookup import TEST, is_of_some, main_encoder, names
 from wembed.report.page.chart import LOOKS, Chart, Line, Scale, figure, shares, spanning
 from wembed.report.page.text import escaped
 
@@ -58,6 +58,9 @@ def _recall(evaluation: Evaluation, looks: Mapping[str, int]) -> list[Chart]:
 def _of_split(split: str) -> str:
     """What a title says of a split: nothing of the usual one, of one shape its label."""
     label = split.partition(":")[2]
+    if is_of_some(split):
+        shapes, _, count = label.rpartition("/")
+        return f", {count} queries of {shapes.replace('+', ', ')}"
     return f", only {label.replace('+', ', ')}" if label else "" if split == TEST else f", {split}"
 
 
@@ -85,12 +88,17 @@ def _training(evaluation: Evaluation) -> list[Chart]:
             continue
         ends = float(min(found.epochs)), float(max(found.epochs))
         x = Scale("epoch", *ends, (ends[0], float(found.chosen), ends[1]) if ends[0] < found.chosen < ends[1] else ends)
-        for name, values in (("training loss", found.loss), (f"validation {found.metric}", found.validation)):
+        for name, values in (("training loss", found.loss), (_score(found.metric), found.validation)):
             if any(map(math.isfinite, values)):
                 line = Line(name, found.epochs, values, 0 if values is found.loss else 1)
                 title = f"{found.encoder}: {name}"
                 charts.append(Chart(title, x, spanning(name, values), [line], mark=float(found.chosen)))
     return charts
+
+
+def _score(metric: str) -> str:
+    """A score on validation runs, which some name so themselves."""
+    return metric if metric.startswith("validation") else f"validation {metric}"
 
 
 def _merging(curves: Sequence[Curve]) -> list[Chart]:

@@ -1,5 +1,6 @@
 """An evaluation in; out what scripts need of it, column by column: words once, places and scores as whole numbers."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from wembed.evaluate.results import Evaluation, MapPoint, Result
@@ -15,10 +16,11 @@ Columns = dict[str, object]
 def columns(evaluation: Evaluation) -> Columns:
     """What the page holds of models and of results."""
     counted = evaluation.facts.get("checkpoints")
+    placed = [point for point in evaluation.map if math.isfinite(point.x) and math.isfinite(point.y)]
     return {
         "zoo": counted if isinstance(counted, int) else len(evaluation.map),
         "scoreUnit": SCORE_UNIT,
-        "models": _models(evaluation.map),
+        "models": _models(placed),
         "results": _results(evaluation.results),
     }
 

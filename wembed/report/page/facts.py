@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from wembed.evaluate.results import Evaluation
-from wembed.report.lookup import interval, main_encoder
-from wembed.report.page.headline import headline_columns
+from wembed.report.headline import questions
+from wembed.report.lookup import main_encoder
+from wembed.report.page.headline import beside
 from wembed.report.page.text import escaped, shown
 
 _MOST_TILES = 3  # of answers, beside those that count
@@ -15,11 +16,10 @@ def tiles(evaluation: Evaluation) -> str:
     main = main_encoder(evaluation)
     counted = [(name, evaluation.facts[name]) for name in ("checkpoints", "runs") if name in evaluation.facts]
     found = [_tile(f"{value:,}" if isinstance(value, int) else str(value), name, []) for name, value in counted]
-    for column in headline_columns(evaluation)[:_MOST_TILES]:
-        result = column.answers.get(main)
+    for column in questions(evaluation)[:_MOST_TILES]:
+        result = column.answer(evaluation, main)
         if result and result.value is not None:
-            ends = interval(result)
-            between = [f"{shown(ends[0])} to {shown(ends[1])}"] if ends else []
+            between = [said] if (said := beside(result)) else []
             found.append(_tile(shown(result.value), column.head, [column.below, *between]))
     return f'<dl class="tiles">{"".join(found)}</dl>' if found else ""
 

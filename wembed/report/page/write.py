@@ -12,11 +12,11 @@ from string import Template
 
 from wembed.catalog.zoo import write_whole
 from wembed.evaluate.results import Evaluation
-from wembed.report.lookup import main_encoder
+from wembed.report.lookup import main_encoder, whisker_words
 from wembed.report.page.charts import all_charts
 from wembed.report.page.columns import columns
 from wembed.report.page.facts import fact_list, tiles
-from wembed.report.page.headline import headline_table
+from wembed.report.page.headline import headline_tables
 from wembed.report.page.text import escaped, script_json
 
 # In the order in which they are put together: each uses what stands before it.
@@ -53,7 +53,8 @@ def page_text(evaluation: Evaluation, title: str) -> str:
         data=script_json(columns(evaluation)),
         encoder=escaped(main_encoder(evaluation)),
         tiles=tiles(evaluation),
-        headline=headline_table(evaluation),
+        headline=headline_tables(evaluation),
+        around=escaped(whisker_words(evaluation)),
         charts=all_charts(evaluation),
         facts=fact_list(evaluation),
     )

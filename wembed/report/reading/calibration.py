@@ -2,7 +2,7 @@
 
 from wembed.evaluate.results import Calibration, Evaluation
 from wembed.report.calibration import band, independent_cases
-from wembed.report.lookup import main_encoder
+from wembed.report.lookup import POOLED, main_encoder
 
 _PLACES = {"test": "held-out runs", "zero-shot": "the data set never seen"}
 
@@ -16,6 +16,7 @@ def calibration_sentences(evaluation: Evaluation) -> list[str]:
 
 def _sentence(evaluation: Evaluation, found: Calibration) -> str:
     place = _PLACES.get(found.split, f"split {found.split}")
+    place += ", first seed" if POOLED in evaluation.facts else ""
     pairs = list(zip(found.levels, found.coverages, strict=True))
     level, coverage = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
     worst = f"the largest gap is at {100 * level:.0f} %, where {100 * coverage:.1f} % are held"

@@ -1,12 +1,12 @@
 """What moves an embedding though nothing changed, and what is found of a damaged network."""
 
-from wembed.evaluate.results import Evaluation
-from wembed.report.lookup import TEST, find, main_encoder, names, rows_of, shape_split, value
+from wembed.evaluate.results import Evaluation, Result
+from wembed.report.lookup import TEST, best_baseline, find, main_encoder, names, rows_of, shape_split, value
 from wembed.report.reading.phrases import joined
 
 _INVARIANCE, _ROBUSTNESS = "invariance", "robustness"
 _DISTANCES = ("largest_change", "nearest_stranger")
-_FOUND, _FAR = "recall@1 ", "moved at most "
+_FOUND, _FAR = "recall@1 ", "moved_q99 "
 
 
 def damage_sentences(evaluation: Evaluation) -> list[str]:
@@ -49,8 +49,18 @@ def _robustness(evaluation: Evaluation) -> str:
     found = [row for row in rows if row.metric.startswith(_FOUND)]
     if not found:
         return ""
-    shares = [f"{row.metric.removeprefix(_FOUND)} {100 * (row.value or 0.0):.1f} %" for row in found]
+    shares = [f"{row.metric.removeprefix(_FOUND)} {_percent(row)}{_beside(evaluation, row)}" for row in found]
     return f"Of {found[0].n} damaged copies {main} finds the original first after {joined(shares)}."
+
+
+def _beside(evaluation: Evaluation, own: Result) -> str:
+    """The best baseline after the same damage."""
+    other = best_baseline(evaluation, _ROBUSTNESS, own.metric)
+    return f" ({other.encoder} {_percent(other)})" if other else ""
+
+
+def _percent(row: Result) -> str:
+    return f"{100 * (row.value or 0.0):.1f} %"
 
 
 def _rounded(evaluation: Evaluation) -> str:

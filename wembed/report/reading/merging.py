@@ -1,8 +1,12 @@
 """What merged: half-way accuracies beside endpoints and chance, and what is left of the loss barrier."""
 
+import math
+
 from wembed.evaluate.results import Evaluation, Result
 from wembed.report.lookup import best, find, rows_of
-from wembed.report.reading.phrases import SAME
+from wembed.report.reading.phrases import LEVEL, SAME, error_of
+
+_CONTROL = "aligned, as much noise as embedding moves"
 
 
 def merging_sentences(evaluation: Evaluation) -> list[str]:
@@ -39,8 +43,14 @@ def _steered(evaluation: Evaluation) -> str:
     beside = f", {_more(embedding, aligned)} the {aligned.value:.3f} of matching alone" if aligned else ""
     return (
         f"Steering the average of {embedding.n} pairs towards the interpolated embedding gives "
-        f"{embedding.value:.3f}{beside}."
+        f"{embedding.value:.3f}{beside}{_moved_by_noise(evaluation, embedding)}."
     )
+
+
+def _moved_by_noise(evaluation: Evaluation, embedding: Result) -> str:
+    """The control: matched networks that noise moves as far as the embedding does."""
+    control = find(evaluation, "merging", _CONTROL, "midpoint_accuracy", embedding.split)
+    return f", and {_more(embedding, control)} the {control.value:.3f} of as much noise" if control else ""
 
 
 def _barrier(evaluation: Evaluation) -> str:
@@ -61,5 +71,10 @@ def _merged(evaluation: Evaluation, metric: str) -> dict[str, Result]:
 
 
 def _more(one: Result, other: Result) -> str:
+    """By the errors of both; where one is not known, two numbers merely stand beside each other."""
     gap = (one.value or 0.0) - (other.value or 0.0)
-    return "no different from" if abs(gap) < SAME else f"{'above' if gap > 0 else 'below'}"
+    known = [row for row in (one, other) if row.error is not None or row.spread is not None]
+    if len(known) < 2 and abs(gap) >= SAME:
+        return "beside"
+    noise = LEVEL * math.hypot(*map(error_of, known)) if known else 0.0
+    return "no different from" if abs(gap) < max(SAME, noise) else "above" if gap > 0 else "below"

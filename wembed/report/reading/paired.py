@@ -7,10 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wembed.evaluate.results import Evaluation, Result
-from wembed.report.lookup import ACCURACY, COMPARED, TEST, VARIANT, main_encoder, retrieval_tasks, shape_split
+from wembed.report.lookup import (
+    ACCURACY,
+    COMPARED,
+    POOLED,
+    TEST,
+    ZERO_SHOT,
+    is_asked,
+    is_variant,
+    main_encoder,
+    over_seeds,
+    retrieval_tasks,
+    shape_split,
+)
 from wembed.report.reading.phrases import joined
 
-_RECALL, _TAU = "recall@1_difference", "tau_difference"
+_RECALL, _TAU = "recall@1_difference", ("tau_difference", "tau/tau_max_difference")
 _RETRIEVAL, _PREDICTION = "retrieval-", "prediction"
 
 
@@ -38,6 +50,8 @@ class Difference:
 
 def differences(evaluation: Evaluation, task: str, split: str) -> list[Difference]:
     """The differences of Recall@1 of a retrieval task, or of tau / tau max of a prediction, where they are known."""
+    if not is_asked(evaluation, task, split):
+        return []
     main = main_encoder(evaluation)
     found = [_difference(evaluation, row, main) for row in _rows(evaluation, task, split) if row.value is not None]
     return [difference for difference in found if difference]
@@ -61,13 +75,14 @@ def paired_sentence(evaluation: Evaluation, task: str, split: str) -> str:
     said = f"lies {'; it lies '.join(parts)}" if parts else ""
     held = f"holds zero against {_all(level, found)}" if level else ""
     whole = "; it ".join(part for part in (said, held) if part)
-    return f"The paired 95 % interval of the difference {whole}." if whole else ""
+    return f"The {_intervals(evaluation)} of the difference {whole}." if whole else ""
 
 
 def verdict(evaluation: Evaluation) -> list[str]:
     """One sentence over all comparisons of Recall@1 and tau / tau max: in how many the main encoder is above.
 
-    Those on held-out runs count, over all architectures and on the one shape that every baseline knows.
+    Those on held-out runs count, over all architectures and on the one shape that every baseline knows, and those on
+    the data set never seen.
     """
     main = main_encoder(evaluation)
     asked = [(task, split) for task in (*retrieval_tasks(evaluation), _PREDICTION) for split in _splits(evaluation)]
@@ -75,14 +90,15 @@ def verdict(evaluation: Evaluation) -> list[str]:
         (_measure(task, split), one)
         for task, split in asked
         for one in differences(evaluation, task, split)
-        if not one.other.startswith(main + VARIANT)
+        if not is_variant(evaluation, one.other)
     ]
     if not found:
         return []
     below, level = _named(found, lambda one: one.high < 0), _named(found, lambda one: one.low <= 0 <= one.high)
     count = sum(1 for _, one in found if one.low > 0)
     start = f"{main} is above {'in all' if count == len(found) else f'in {count} of'} {len(found)} comparisons"
-    said = f"{start} of Recall@1 and tau / tau max with other encoders and baselines, by paired 95 % intervals"
+    by = _intervals(evaluation).replace("interval", "intervals")
+    said = f"{start} of Recall@1 and tau / tau max with other encoders and baselines, by {by}"
     told = [f"it is below in {below}"] if below else []
     told += [f"the interval holds zero in {level}"] if level else []
     return [f"{'; '.join([said, *told])}."]
@@ -99,12 +115,17 @@ def _named(found: Sequence[tuple[str, Difference]], holds: Callable[[Difference]
 
 def _measure(task: str, split: str) -> str:
     measure = "tau / tau max" if task == _PREDICTION else f"Recall@1 ({task.removeprefix(_RETRIEVAL)})"
-    return measure if split == TEST else f"{measure} on one shape"
+    return measure + {TEST: "", ZERO_SHOT: " on the data set never seen"}.get(split, " on one shape")
+
+
+def _intervals(evaluation: Evaluation) -> str:
+    """By what a difference is called one."""
+    return "95 % interval over seeds (Student's t)" if POOLED in evaluation.facts else "paired 95 % interval"
 
 
 def _splits(evaluation: Evaluation) -> list[str]:
     shape = shape_split(evaluation)
-    return [TEST, *([shape] if shape else [])]
+    return [TEST, *([shape] if shape else []), ZERO_SHOT]
 
 
 def _all(some: Sequence[str], found: Sequence[Difference]) -> str:
@@ -116,16 +137,23 @@ def _rows(evaluation: Evaluation, task: str, split: str) -> list[Result]:
     rows = [row for row in evaluation.results if row.split == split]
     if task.startswith("retrieval"):
         return [row for row in rows if (row.task, row.metric, row.target) == (COMPARED, _RECALL, task)]
-    return [row for row in rows if (row.task, row.metric) == (ACCURACY, _TAU) and row.target in ("", ACCURACY)]
+    return [row for row in rows if row.task == ACCURACY and row.metric in _TAU and row.target in ("", ACCURACY)]
 
 
 def _difference(evaluation: Evaluation, row: Result, main: str) -> Difference | None:
-    low, high = row.low, row.high
-    if low is None or high is None:
-        low, high = (_end(evaluation, row, end) for end in ("low", "high"))
+    low, high = _ends(evaluation, row)
     if not row.encoder.startswith(f"{main}-") or row.value is None or low is None or high is None:
         return None
     return Difference(row.encoder.removeprefix(f"{main}-"), row.value, low, high)
+
+
+def _ends(evaluation: Evaluation, row: Result) -> tuple[float | None, float | None]:
+    """The interval of a difference; of a mean over seeds, that of the mean."""
+    if POOLED in evaluation.facts:
+        return over_seeds(row) or (None, None)
+    if row.low is not None and row.high is not None:
+        return row.low, row.high
+    return _end(evaluation, row, "low"), _end(evaluation, row, "high")
 
 
 def _end(evaluation: Evaluation, row: Result, end: str) -> float | None:

@@ -17,7 +17,8 @@ def share_error(share: float, n: int) -> float:
 
 def error_of(row: Result) -> float:
     """An error that is not 0, which runs that all do alike would give."""
-    return row.error or share_error(row.value or 0.0, row.n)
+    spread = row.spread / math.sqrt(row.seeds) if row.spread else None
+    return row.error or spread or share_error(row.value or 0.0, row.n)
 
 
 def percent(row: Result) -> str:
@@ -25,6 +26,8 @@ def percent(row: Result) -> str:
     value = f"{100 * (row.value or 0.0):.1f} %"
     if row.low is not None and row.high is not None:
         return f"{value} ({100 * row.low:.1f} to {100 * row.high:.1f})"
+    if row.error is None and row.spread is not None:
+        return f"{value} (± {100 * row.spread:.1f} over {row.seeds} seeds)"
     return f"{value} (± {100 * error_of(row):.1f})"
 
 
@@ -33,6 +36,8 @@ def with_error(row: Result) -> str:
     value = f"{row.value:.3f}"
     if row.low is not None and row.high is not None:
         return f"{value} ({row.low:.3f} to {row.high:.3f})"
+    if row.error is None and row.spread is not None:
+        return f"{value} (± {row.spread:.3f} over {row.seeds} seeds)"
     return value if row.error is None else f"{value} (± {row.error:.3f})"
 
 

@@ -13,6 +13,7 @@ from wembed.report.lookup import (
     find,
     is_control,
     main_encoder,
+    over_seeds,
     rows_of,
     shape_split,
     splits,
@@ -63,7 +64,9 @@ def _use(evaluation: Evaluation) -> str:
     r2, tau = (find(evaluation, ZERO_SHOT, main, metric, ZERO_SHOT) for metric in ("r2", "tau"))
     if not r2 or r2.value is None or r2.value >= 0 or not tau or tau.value is None:
         return ""
-    if tau.low > 0 if tau.low is not None else tau.value > LEVEL * (tau.error or 0.0):
+    ends = over_seeds(tau) if tau.low is None and tau.error is None else None
+    low = ends[0] if ends else tau.low if tau.low is not None else tau.value - LEVEL * (tau.error or 0.0)
+    if low > 0:
         return " Its scale is off (R² below 0): only the order of networks can be used there."
     return " Neither its scale (R² below 0) nor its order says anything there."
 

@@ -3,7 +3,7 @@
 import math
 
 from wembed.evaluate.results import Evaluation, Result
-from wembed.report.lookup import CHANCE, best_baseline, find, main_encoder, retrieval_tasks, rows_of, splits
+from wembed.report.lookup import CHANCE, best_baseline, find, is_asked, main_encoder, retrieval_tasks, rows_of, splits
 from wembed.report.reading.paired import against, paired_sentence
 from wembed.report.reading.phrases import LEVEL, SAME, error_of, percent, where
 from wembed.report.tasks import wording
@@ -17,6 +17,7 @@ def retrieval_sentences(evaluation: Evaluation) -> list[str]:
         _sentence(evaluation, task, split)
         for task in retrieval_tasks(evaluation)
         for split in splits(rows_of(evaluation, task))
+        if is_asked(evaluation, task, split)
     ]
     return [sentence for sentence in found if sentence]
 

@@ -4,20 +4,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from wembed.errors import UsageError, WembedError
+from wembed.errors import NotFoundError, UsageError, WembedError
 from wembed.zoo.lineage.descent import Descent
 
 _DECIMALS = 4
 
 
-def check_suffix(path: Path) -> None:
-    """Checks that a file is of a kind that can be written.
+def check_file(path: Path) -> None:
+    """Checks that a file can be written, before the work is done.
 
     Raises:
-        UsageError: if it isn't, listing those that are.
+        UsageError: if its kind isn't known, listing those that are.
+        NotFoundError: if its folder isn't there.
     """
     if path.suffix not in _TEXTS:
         raise UsageError(f"{path} is no family tree, found {path.suffix or 'no suffix'!r}", f"end it in {_KNOWN}")
+    if not path.parent.is_dir():
+        raise NotFoundError(f"cannot write {path}: there is no folder {path.parent}", "make it first")
 
 
 def save_lineage(descents: Sequence[Descent], path: Path) -> None:
@@ -25,9 +28,10 @@ def save_lineage(descents: Sequence[Descent], path: Path) -> None:
 
     Raises:
         UsageError: if the file's suffix isn't known.
+        NotFoundError: if its folder isn't there.
         WembedError: if it can't be written.
     """
-    check_suffix(path)
+    check_file(path)
     try:
         path.write_text(_TEXTS[path.suffix](descents), encoding="utf-8")
     except OSError as error:

@@ -1,7 +1,7 @@
 """Networks in; who is kin, who is likely whose parent, and what speaks for it, out."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -12,6 +12,7 @@ from wembed.zoo.lineage.adjacency import Adjacency
 from wembed.zoo.lineage.chance import Chance, chance
 from wembed.zoo.lineage.derivation import Derivation, derivation_of
 from wembed.zoo.lineage.descent import Descent
+from wembed.zoo.lineage.direction import CERTAIN
 from wembed.zoo.lineage.merges import find_merges
 from wembed.zoo.lineage.nearest import Likeness, nearest
 from wembed.zoo.lineage.network import Network, Pairs
@@ -107,10 +108,10 @@ class Forest:
         return self._next_of_kin(number)
 
     def _next_of_kin(self, number: int) -> Descent:
-        """The likeliest neighbour in the tree that is not its child; which of the two came first is not told."""
+        """The likeliest neighbour in the tree that may have come first; whether it did is not told."""
         row, scores = self._networks[number].row, self._adjacency.scores[number]
         order = (self._kin[number][place] for place in np.argsort(-scores, kind="stable"))
-        found = next((likeness for likeness in order if not self._is_child(likeness.second, number)), None)
+        found = next((likeness for likeness in order if self._may_be_first(likeness.second, number)), None)
         if found is None:
             return Descent(row)
         chosen = self._chosen.get(number)
@@ -120,9 +121,15 @@ class Forest:
         kin = self._networks[found.second].row
         return Descent(row, kin=kin, probability=probability, direction=direction, **self._measured(found))
 
-    def _is_child(self, child: int, parent: int) -> bool:
-        chosen = self._chosen.get(child)
-        return chosen is not None and chosen.parent == parent and self._probability(child, chosen) >= CLAIMED
+    def _may_be_first(self, one: int, other: int) -> bool:
+        """Whether nothing certain says that the other came first, and the first does not descend from it."""
+        return self._pairs.first_of(one, other).log_odds > -CERTAIN and other not in self._ancestors(one)
+
+    def _ancestors(self, number: int) -> Iterator[int]:
+        """The parents that are named, from one to the next."""
+        while (chosen := self._chosen.get(number)) and self._probability(number, chosen) >= CLAIMED:
+            number = chosen.parent
+            yield number
 
     def _probability(self, number: int, chosen: Candidate) -> float:
         return probability_of(chosen, self._possible[number], self._odds(number, chosen))
