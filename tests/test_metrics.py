@@ -9,11 +9,6 @@ from scipy import stats
 from wembed import metrics
 
 
-def test_recall_by_hand():
-    ranks = np.array([1, 2, 4, 11])
-    assert [metrics.recall_at(ranks, depth) for depth in (1, 5, 10)] == [0.25, 0.75, 0.75]
-
-
 def test_errors_by_hand():
     true, predicted = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 5.0])
     assert metrics.mse(true, predicted) == 3.0

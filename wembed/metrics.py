@@ -6,11 +6,6 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 
-def recall_at(ranks: NDArray[np.intp], k: int) -> float:
-    """The share of queries whose relevant entry is among the first k, 0 to 1."""
-    return float(np.mean(ranks <= k))
-
-
 def mse(true: Values, predicted: Values) -> float:
     """The mean squared error."""
     return float(np.mean(np.square(true - predicted)))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.metrics import recall_at
-
 EDGES = (0.0, 0.01, 0.03, 0.1, 0.3, np.inf)  # of a child's change, relative to its parent
 RARELY_LOST = 0.3  # change up to which a fine-tuned child has to find its parent
 
@@ -19,6 +17,17 @@ def bins_of(changes: NDArray[np.float64]) -> Iterator[tuple[str, NDArray[np.bool
     for low, high in itertools.pairwise(EDGES):
         label = f"change above {low:g}" if high == np.inf else f"change {low:g} to {high:g}"
         yield label, (changes > low) & (changes <= high)
+
+
+def ranks_of(scores: NDArray[np.floating], relevant: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The rank of each query's relevant entry, from 1; whatever ties with it stands before it, [Q].
+
+    Args:
+        scores: of every entry of the gallery for every query, higher is nearer, [Q, N].
+        relevant: which entry is the right one, [Q].
+    """
+    own = scores[np.arange(len(relevant)), relevant]  # [Q]
+    return (scores >= own[:, None]).sum(1)
 
 
 def record_recall(
@@ -37,4 +46,4 @@ def record_recall(
     everything = ("all", np.ones(len(ranks), dtype=bool))
     for label, mask in (everything, *kinds, *bins_of(changes)):
         if mask.any():
-            record(f"{title}: Recall@1, {label}, of {int(mask.sum())}", recall_at(ranks[mask], 1))
+            record(f"{title}: Recall@1, {label}, of {int(mask.sum())}", float(np.mean(ranks[mask] <= 1)))

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from kin_encoders import ENCODERS, HELD
 from kin_real import all_real, distractors, opened, same_run
-from kin_tables import RARELY_LOST, record_recall
+from kin_tables import RARELY_LOST, ranks_of, record_recall
 from kin_zoo import FINE_TUNED, KinZoo, embedded, every_kind, few_kinds, folder_of, twin_of, vectors_of
 from numpy.typing import NDArray
 
 from wembed.encoder import Item
 from wembed.evaluate.retrieval.queries import disguised
-from wembed.metrics import ranks
 from wembed.zoo.builder.lineage.change import relative_change
 
 DISTRACTORS = 24  # of one run
@@ -39,7 +38,7 @@ def is_fine_tuned(zoo: KinZoo) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_few_children_find_their_parents(few, name, record_property):
     parents, queries = vectors_of(name, few)
-    found = ranks(queries @ parents.T, few.relevant)[is_fine_tuned(few)]
+    found = ranks_of(queries @ parents.T, few.relevant)[is_fine_tuned(few)]
     record_property(f"{name}: Recall@1 of {len(found)} fine-tuned children, few kinds", float((found == 1).mean()))
     if name in HELD:
         assert (found == 1).mean() >= 0.9
@@ -52,7 +51,7 @@ def test_children_find_their_parents_among_everything(zoo, real_checkpoints, nam
     parents, queries = vectors_of(name, zoo)
     gallery = np.concatenate([parents, embedded(name, list(all_real(real_checkpoints).values()))])
     scores = queries @ gallery.T  # [C, P + real]
-    found, tuned = ranks(scores, zoo.relevant), is_fine_tuned(zoo)
+    found, tuned = ranks_of(scores, zoo.relevant), is_fine_tuned(zoo)
     title, derivations = f"{name}, {len(gallery)} networks", [str(row.derivation) for row in zoo.children]
     record_recall(record_property, title, found, zoo.changes, derivations)
     record_recall(record_property, f"{title}, fine-tuned", found[tuned], zoo.changes[tuned], kinds_of(zoo)[tuned])
@@ -62,7 +61,7 @@ def test_children_find_their_parents_among_everything(zoo, real_checkpoints, nam
     for number in np.flatnonzero(tuned & (found > 1)):
         record_property(f"{title}, change of what is lost: {told(zoo, number, scores[number])}", zoo.changes[number])
     scores[:, np.flatnonzero(zoo.twins)] = -np.inf
-    record_recall(record_property, f"{title} less all twins", ranks(scores, zoo.relevant), zoo.changes)
+    record_recall(record_property, f"{title} less all twins", ranks_of(scores, zoo.relevant), zoo.changes)
     if name in HELD:
         assert (found[tuned] == 1).mean() >= 0.99
 
@@ -102,7 +101,7 @@ def test_transfer_learned_networks_find_their_parents(real_checkpoints, name, se
     parents = [opened(folder / f"ani-1x_{number}.safetensors") for number in range(4)]
     children = [disguised(opened(folder / f"ani-1ccx_{number}.safetensors"), generator) for number in range(4)]
     scores = embedded(name, children) @ embedded(name, parents).T
-    found = ranks(scores, np.arange(4))
+    found = ranks_of(scores, np.arange(4))
     record_property(f"{name}: transfer-learned networks that find their parent, of 4", float((found == 1).sum()))
     if name in HELD:
         assert (found == 1).all()
@@ -124,7 +123,7 @@ def snapshot_ranks(folder: Path, name: str) -> Iterator[tuple[str, int]]:
         query, gallery = disguised(opened(best), generator), [opened(last)]
         gallery += distractors(gallery[0], DISTRACTORS, generator)
         scores = embedded(name, [query]) @ embedded(name, gallery).T
-        yield best.parent.name, int(ranks(scores, np.zeros(1, dtype=np.intp))[0])
+        yield best.parent.name, int(ranks_of(scores, np.zeros(1, dtype=np.intp))[0])
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import torch
 from every_architecture import described
 from kin_alignment import aligned_cosine, in_common_scales
 from kin_encoders import ENCODERS, HELD, INVARIANT, encoder_of
-from kin_tables import RARELY_LOST, bins_of, record_recall
+from kin_tables import RARELY_LOST, bins_of, ranks_of, record_recall
 from kin_widened import widened
 from kin_zoo import FINE_TUNED, KINDS, SEED, KinZoo, every_kind, folder_of, twin_of, vectors_of
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from pydantic import TypeAdapter
 from wembed.checkpoint import Checkpoint, in_memory
 from wembed.encoder import Item
 from wembed.evaluate.embeddings import RawWeights
-from wembed.metrics import ranks
 from wembed.models import Architecture, ModelDescription, load_module
 from wembed.models.modules import initial_state
 from wembed.zoo.builder.specs import network_spec
@@ -179,7 +178,7 @@ def measure(way: Way, queries: Sequence[Item], gallery: Sequence[Item], relevant
     scores = np.stack([way.score(query, candidates) for query in prepared])
     end = time.perf_counter()
     return Measured(
-        ranks(scores, relevant), (half - begun) / (len(gallery) + len(queries)),
+        ranks_of(scores, relevant), (half - begun) / (len(gallery) + len(queries)),
         (end - half) / (len(gallery) * len(queries)),
     )  # fmt: skip
 
