@@ -21,7 +21,10 @@ def table(tmp_path_factory, vectors) -> EmbeddingTable:
 
 
 def queries(vectors: np.ndarray) -> list[Query]:
-    return [Query(f"m{place:07d}", vectors[place], f"{place:064x}", f"structure-{place % 5}") for place in range(0, ROWS, 61)]
+    return [
+        Query(f"m{place:07d}", vectors[place], f"{place:064x}", f"structure-{place % 5}")
+        for place in range(0, ROWS, 61)
+    ]
 
 
 def recall(table: EmbeddingTable, vectors: np.ndarray, wanted: Wanted) -> float:
