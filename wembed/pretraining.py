@@ -61,7 +61,7 @@ def pretrain(zoo: Zoo, folder: Path, hold_out: str = "") -> Encoder:
     sides = [examples_of(rows, lambda rows: open_items(zoo, rows)) for rows in (data.train, data.validation)]
     surrogates = list(draw_surrogates(*_SURROGATES))
     told = {
-        "options": {name: value for name, value in asdict(options).items() if name != "device"},
+        "options": options.told,
         "split_seed": options.seed,
         "hold_out": hold_out,
         "data": data.hash,

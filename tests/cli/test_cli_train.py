@@ -1,13 +1,18 @@
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from trained_zoo import Kind, make_zoo
 
+MAIN = "from wembed.cli.app import app; app(prog_name='wembed')"
 OPTIONS = ("--hidden-dim", 8, "--global-dim", 16, "--message-passing-steps", 1, "--batch-size", 16)
 
 
@@ -26,7 +31,7 @@ def zoo(made, tmp_path_factory):
 def test_without_a_cuda_device_gpu_is_refused_before_any_work(run, zoo, flags):
     result = run("train", "--zoo", zoo, *flags)
     assert result.code == 1
-    assert result.err.splitlines()[0] == "error: device cuda is not available, found 0 cuda devices"
+    assert result.err.splitlines()[0].startswith("error: device cuda is not available, found 0 cuda devices")
     assert not list((zoo / "encoders").iterdir())
 
 
@@ -132,7 +137,7 @@ def test_a_pna_is_trained_like_the_others(run, zoo):
 
 def test_the_help_has_examples(run):
     text = run("train", "--help").out
-    assert text.count("Example: wembed train") == 4
+    assert text.count("Example: wembed train") == 5
     assert "--patience" in text
 
 
@@ -155,3 +160,129 @@ def test_an_encoder_of_another_name_brings_its_own_split(run, zoo):
     id = f"{told['runs'][0]}-step24"
     (row,) = json.loads(run("predict", id, "--zoo", zoo, "--json").out)
     assert (row["encoder"], row["split"]) == ("mine", "train")
+
+
+def ranks_of(process):
+    """The processes that a training has started, but for helpers of Python's."""
+    threads = Path(f"/proc/{process.pid}/task").iterdir()
+    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return [child for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
+
+
+@pytest.mark.slow  # three processes
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_rank_ends_the_run_in_one_line_and_the_same_command_goes_on(rank, spawn, run, made, zoo):
+    command = ("--num-epochs", 25, "--patience", 25, *OPTIONS)
+    whole = shutil.copytree(made, zoo.parent / "whole")
+    assert run("train", "--zoo", whole, *command).code == 0
+    process = spawn("train", "--zoo", str(zoo), *map(str, command), "--devices", "2")
+    log = zoo / "encoders" / "gnn" / "log.jsonl"
+    until = time.monotonic() + 300
+    while not (log.exists() and len(log_of(zoo)) > 1) and time.monotonic() < until:
+        time.sleep(0.01)
+    ranks = ranks_of(process)
+    os.kill(ranks[rank], signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (1, "")
+    assert err.splitlines()[0] == f"error: process {rank} of 2 was killed by SIGKILL, so the training has ended"
+    assert len(err.splitlines()) == 2  # and a hint
+    assert not any(map(is_running, ranks))
+    done = len(log_of(zoo))
+    assert 1 < done < 25
+    again = run("train", "--zoo", zoo, *command, "--devices", 1)
+    assert again.code == 0
+    assert re.search(rf"note: gnn goes on after epoch ({done}|{done + 1}) of a training that was stopped", again.err)
+    pairs = zip(log_of(whole), log_of(zoo), strict=True)
+    assert max(abs(one["validation_loss"] / other["validation_loss"] - 1) for one, other in pairs) < 1e-4
+
+
+@pytest.mark.slow  # three processes
+@pytest.mark.parametrize(
+    ("sent", "code", "said"),
+    [
+        (signal.SIGINT, 130, ["interrupted"]),
+        (
+            signal.SIGTERM,
+            1,
+            [
+                "error: training was ended by SIGTERM",
+                "hint: the same command goes on from the last whole epoch",
+            ],
+        ),
+        (signal.SIGKILL, -signal.SIGKILL, None),  # Python's own helper complains then
+    ],
+)
+def test_no_rank_outlives_the_command(sent, code, said, spawn, zoo):
+    command = ("--num-epochs", 200, "--patience", 200, *OPTIONS)
+    process = spawn("train", "--zoo", str(zoo), *map(str, command), "--devices", "2")
+    log = zoo / "encoders" / "gnn" / "log.jsonl"
+    until = time.monotonic() + 300
+    while not log.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    ranks = ranks_of(process)
+    assert len(ranks) == 2
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=300)  # which the ranks hold open, too
+    assert (process.returncode, out) == (code, "")
+    assert said in (None, err.splitlines())
+    assert not any(map(is_running, ranks))
+    assert (log.parent / "training.pt").exists()
+
+
+def is_running(pid):
+    """Whether a process is there, and not only waits to be forgotten."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.slow  # three processes
+def test_two_devices_say_what_one_says(spawn, run, made, zoo):
+    command = ("--num-epochs", 2, *OPTIONS, "--json")
+    process = spawn("train", "--zoo", str(zoo), *map(str, command), "--devices", "2")
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    (row,) = json.loads(out)
+    whole = shutil.copytree(made, zoo.parent / "whole")
+    (one,) = json.loads(run("train", "--zoo", whole, *command).out)
+    same = ("encoder", "runs", "checkpoints", "epochs", "best_epoch")
+    assert [row[name] for name in same] == [one[name] for name in same]
+    assert row["validation_loss"] == pytest.approx(one["validation_loss"], rel=1e-4)
+
+
+@pytest.mark.slow  # a launcher and two processes
+def test_processes_of_torchrun_train_together(made, zoo):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    call = [sys.executable, "-c", MAIN, "train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS, "--json"]
+    done = subprocess.run([*map(str, [*command, *call])], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0
+    assert [row["encoder"] for row in json.loads(done.stdout)] == ["gnn"]
+
+
+@pytest.mark.slow  # three processes
+def test_an_error_that_all_ranks_have_is_said_once(spawn, zoo):
+    process = spawn("train", "--zoo", str(zoo), "--learning-rate", "1e30", *map(str, OPTIONS), "--devices", "2")
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (1, "")
+    assert re.fullmatch(r"error: training stopped in epoch 1: the .* is (nan|inf)", err.splitlines()[0])
+    assert err.splitlines()[1:] == ["hint: try a smaller --learning-rate"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (("--devices", "none"), 2, "error: --devices 'none': expected a number from 1, or all"),
+        (("--gpu", "--devices", "all"), 1, "error: device cuda is not available, found 0 cuda devices"),
+    ],
+)
+def test_devices_that_are_not_there_are_refused_before_any_work(flags, code, message, run, zoo):
+    result = run("train", "--zoo", zoo, *flags)
+    assert result.code == code
+    assert result.err.splitlines()[0].startswith(message)
+    assert not list((zoo / "encoders").iterdir())
+
+
+def test_parts_and_determinism_do_not_change_what_is_learned(run, zoo):
+    command = ("train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS)
+    assert run(*command, "--accumulate", 2, "--deterministic").code == 0
+    assert "note: gnn is there already, trained with these options on these runs" in run(*command).err

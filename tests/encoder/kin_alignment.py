@@ -9,7 +9,7 @@ import numpy as np
 
 from wembed.encoder import Item
 from wembed.merging.gauge import scale_action
-from wembed.merging.match import compared, match
+from wembed.merging.matching.search import compared, match
 from wembed.merging.tensors import Tensors, acted, tensors_of
 from wembed.symmetry import SymmetrySpec
 

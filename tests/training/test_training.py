@@ -210,8 +210,8 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_weights(zoo, tmp_path, mo
     whole = trained(zoo, tmp_path / "whole")
     loss = Step.loss
 
-    def broken(step, module, pool, temperature, generator):
-        value = loss(step, module, pool, temperature, generator)
+    def broken(step, found, pool, temperature):
+        value = loss(step, found, pool, temperature)
         return value * torch.nan if len(seen) == 2 and step.objective == "accuracy" else value
 
     seen = []

@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "wembed.cli.evaluate:evaluate",
     "report": "wembed.cli.report:report",
     "experiment": "wembed.cli.experiment:experiment",
+    "doctor": "wembed.cli.doctor:doctor",
 }
 ZOO_COMMANDS = {
     "build": "wembed.cli.zoo_build:build",

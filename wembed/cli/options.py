@@ -7,10 +7,29 @@ from typing import Annotated, Literal
 
 import typer
 
+from wembed.device import CUDA, resolve_device
 from wembed.errors import UsageError
 
 DEFAULT_ZOO = Path("zoo")
 FormatName = Literal["auto", "table", "json", "jsonl", "csv", "tsv", "ids"]
+
+
+def _there(device: str) -> str:
+    """Ends every command that takes a device in one line, before it does anything, where that device is not there."""
+    if device != "auto":
+        resolve_device(device)
+    return device
+
+
+def _cuda_there(context: typer.Context, gpu: bool) -> bool:
+    """The same for --gpu, which stands for --device cuda whatever a command's own device is."""
+    if gpu:
+        source = context.get_parameter_source("device")  # an eager option, so it is read already
+        if source is not None and source.name == "DEFAULT":
+            context.params["device"] = CUDA
+        resolve_device(device_name(context.params["device"], gpu))
+    return gpu
+
 
 Zoo = Annotated[Path, typer.Option("--zoo", envvar="WEMBED_ZOO", metavar="DIR", help="The zoo.")]
 Store = Annotated[
@@ -24,8 +43,11 @@ EncoderName = Annotated[
         help="fingerprint, stats, pretrained, the zoo's, or a folder; default: the zoo's newest, else fingerprint.",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
-Gpu = Annotated[bool, typer.Option("--gpu", help="The same as --device cuda.")]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.", callback=_there, is_eager=True),
+]
+Gpu = Annotated[bool, typer.Option("--gpu", help="The same as --device cuda.", callback=_cuda_there)]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="All randomness.")]
 Format = Annotated[
     FormatName, typer.Option("--format", help="auto: a table on a terminal, TSV with a header in a pipe.")
@@ -58,9 +80,9 @@ def device_name(device: str, gpu: bool) -> str:
     Raises:
         UsageError: if --gpu and --device contradict each other.
     """
-    if gpu and not device.startswith(("auto", "cuda")):
+    if gpu and not device.startswith(("auto", CUDA)):
         raise UsageError(f"--gpu and --device {device} contradict each other", "give one of them")
-    return "cuda" if gpu and device == "auto" else device
+    return CUDA if gpu and device == "auto" else device
 
 
 def with_standard_input(arguments: Sequence[str]) -> list[str]:

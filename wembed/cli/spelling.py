@@ -1,12 +1,14 @@
 """Words of a command line in, spelt as the study spells them or as we do; out as we spell them.
 
-The study writes `--experiment_name` and `pca_mlp`; scripts written for it go on working, and no help shows it.
+The study writes `--experiment_name` and `pca_mlp`; scripts written for it go on working, and no help shows it. So is
+`--gpu all` spelt, which is `--gpu --devices all`.
 """
 
 from collections.abc import Sequence
 
 _END_OF_OPTIONS = "--"
 _MODEL_TYPE = "--model-type"  # whose values are spelt with underscores, too
+_GPU, _DEVICES, _ALL = "--gpu", "--devices", "all"
 
 
 def spelt_as_ours(words: Sequence[str]) -> list[str]:
@@ -15,6 +17,8 @@ def spelt_as_ours(words: Sequence[str]) -> list[str]:
     ours: list[str] = []
     for word in words[:end]:
         is_model_type = bool(ours) and ours[-1] == _MODEL_TYPE
+        if word == _ALL and ours[:1] == ["train"] and ours[-1] == _GPU:
+            ours.append(_DEVICES)
         ours.append(word.replace("_", "-") if is_model_type else _option(word))
     return [*ours, *words[end:]]
 

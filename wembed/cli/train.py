@@ -1,7 +1,8 @@
 """`wembed train`."""
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,11 +10,7 @@ from wembed.cli import options
 from wembed.cli.output import Output
 from wembed.errors import UsageError
 
-if TYPE_CHECKING:
-    from wembed.training import Epoch, Trained
-
 RESERVED = ("fingerprint", "stats", "pretrained", "cosine", "hyperparameters", "width", "majority", "name and config")
-COLUMNS = ("encoder", "model_type", "runs", "checkpoints", "epochs", "best_epoch", "validation_loss", "seconds", "path")
 
 
 def train(
@@ -60,6 +57,26 @@ def train(
             help="Architectures not to train on, such as 'cnn-*,vit-*'; `wembed evaluate` then measures on them.",
         ),
     ] = "",
+    devices: Annotated[
+        str,
+        typer.Option(
+            "--devices",
+            metavar="N|all",
+            help="Devices of this machine that share the work, a process each; on the CPU, processes.",
+        ),
+    ] = "1",
+    accumulate: Annotated[
+        int,
+        typer.Option("--accumulate", min=1, help="Parts that a step is run in: the same result in less memory."),
+    ] = 1,
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option("--precision", help="Of products, on devices that have both; weights stay float32."),
+    ] = "float32",
+    compile: Annotated[bool, typer.Option("--compile", help="Compile the encoder first, which takes minutes.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Only algorithms that give the same result every time.")
+    ] = False,
     seed: options.Seed = 0,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     device: options.Device = "auto",
@@ -71,7 +88,8 @@ def train(
     """Train an encoder on the runs of the zoo: relatives together, strangers and twins apart, accuracies read off.
 
     A quarter of the runs, drawn by --seed, is never looked at; `wembed evaluate` measures on it. Stopped anywhere, the
-    same command goes on from the last whole epoch; every epoch is a line of log.jsonl in the encoder's folder.
+    same command goes on from the last whole epoch, on any number of devices; every epoch is a line of log.jsonl in the
+    encoder's folder. A process that torchrun or srun has started trains together with the others of its kind.
 
     Example: wembed train --num-epochs 100 --patience 20
 
@@ -80,39 +98,27 @@ def train(
     Example: wembed train --hold-out 'vit-*' --name without-vit
 
     Example: wembed train --model-type pna
+
+    Example: wembed train --gpu --devices all --batch-size 256
     """
     from wembed.catalog import Zoo
-    from wembed.device import resolve_device
-    from wembed.training import TrainOptions, epochs_before, select_data
-    from wembed.training import train as train_encoder
-    from wembed.zoo import open_items
+    from wembed.cli.train_run import Asked, run
+    from wembed.training import TrainOptions, select_data
+    from wembed.training.distributed.placement import placed
 
     output = Output.choose(format, json, quiet)
     folder_name = _checked(model_type if name is None else name)
     if hidden_dim % 2 or global_dim % 2:
         raise UsageError(f"--hidden-dim {hidden_dim} and --global-dim {global_dim}: expected even numbers")
-    on = resolve_device(options.device_name(device, gpu))
-    opened = Zoo.open(zoo)
+    placement = placed(options.device_name(device, gpu), devices, os.environ)
     chosen = TrainOptions(
         model_type, hidden_dim, global_dim, message_passing_steps, batch_size, num_epochs, learning_rate,
         temperature=temperature, patience=patience, probes=probes, objective=objective, hold_out=hold_out, seed=seed,
-        device=on,
+        device=placement.device, accumulate=accumulate, precision=precision, compile=compile,
+        deterministic=deterministic,
     )  # fmt: skip
-    data = select_data(opened.rows(), chosen)
-    if data.structure:
-        output.note(f"{model_type} knows one structure only, {data.structure}: the one that most training runs have")
-    folder = opened.root / "encoders" / folder_name
-    if before := epochs_before(folder, data, chosen):
-        output.note(f"{folder.name} goes on after epoch {before} of a training that was stopped")
-    with output.progress("training") as progress:  # first over the networks that are read, then over those of epochs
-        done = train_encoder(data, lambda rows: open_items(opened, rows), chosen, folder, progress)
-    if not done.is_new:
-        output.note(f"{folder.name} is there already, trained with these options on these runs")
-    output.notices(folder.name, done.notices)
-    if done.stopped:
-        output.warn(done.stopped)
-    output.rows([_row(done, model_type)], COLUMNS)
-    output.next_command("evaluate", zoo=zoo)
+    select_data(Zoo.open(zoo).rows(), chosen)  # what can't be trained on is said before any process is started
+    run(Asked(zoo, folder_name, chosen, output), placement)
 
 
 def _checked(name: str) -> str:
@@ -121,18 +127,3 @@ def _checked(name: str) -> str:
     if name in RESERVED or "shuffled" in name or "(" in name:
         raise UsageError(f"{name!r} is what a baseline is called", "give another --name")
     return name
-
-
-def _row(done: "Trained", model_type: str) -> dict[str, object]:
-    best: Epoch | None = next((epoch for epoch in reversed(done.history) if epoch.best), None)
-    return {
-        "encoder": done.folder.name,
-        "model_type": model_type,
-        "runs": len(done.data.runs(done.data.rows)),
-        "checkpoints": len(done.data.rows),
-        "epochs": len(done.history),
-        "best_epoch": best.epoch if best else None,
-        "validation_loss": best.validation_loss if best else None,
-        "seconds": done.history[-1].seconds if done.history else 0.0,
-        "path": done.folder,
-    }

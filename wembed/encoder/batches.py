@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wembed.device import to_device, works_in_cache
 from wembed.encoder.features import BlockFeatures, Energy, Weight
 from wembed.encoder.fingerprint import FingerprintConfig, token_features, token_mean, tokens_of
 from wembed.encoder.neurons import NEURON_FEATURES
@@ -66,20 +67,24 @@ class Link:
         if self.stored is not None:
             return self.stored
         assert self.opened is not None  # one of both is there
-        return torch.from_numpy(self.opened.whole())[None].to(self.bias.device)
+        return to_device(torch.from_numpy(self.opened.whole())[None], self.bias.device)
 
     def pieces(self) -> Iterator[Piece]:
-        """The canonical weight in parts that fit the memory."""
+        """The canonical weight in parts that fit the memory, and the cache where that is what is fast.
+
+        While one is worked on the next is read, and a CUDA device gets it while it still works.
+        """
         if self.stored is not None:
             yield Piece(slice(0, self.stored.shape[1]), slice(0, self.stored.shape[2]), self.stored)
             return
         assert self.opened is not None  # one of both is there
+        device = self.bias.device
         for tile in self.opened:
-            rows = max(1, _PIECE // max(1, tile.weight[0].size))
+            rows = max(1, _PIECE // max(1, tile.weight[0].size)) if works_in_cache(device) else len(tile.weight)
             for start in range(0, len(tile.weight), rows):
                 part = np.ascontiguousarray(tile.weight[start : start + rows])
                 targets = slice(tile.targets.start + start, tile.targets.start + start + len(part))
-                yield Piece(targets, tile.sources, torch.from_numpy(part)[None].to(self.bias.device))
+                yield Piece(targets, tile.sources, to_device(torch.from_numpy(part)[None], device))
 
 
 @dataclass(frozen=True)
@@ -134,11 +139,12 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return self._mapped(lambda values: values.to(device))
+        return self._mapped(lambda values: to_device(values, device))
 
     def select(self, index: Tensor) -> "Batch":
-        """Some of the networks, by index [B']."""
-        return self._mapped(lambda values: values[index])
+        """Some of the networks, by index [B'], on any device."""
+        there = to_device(index, self.blocks.device)
+        return self._mapped(lambda values: values[there])
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         links = tuple(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from wembed.encoder.ahead import read_ahead
 from wembed.encoder.quantiles import quantiles, quantiles_of
 from wembed.graph import Block, Group, Tile, WeightGraph
 
@@ -70,6 +71,8 @@ class BlockFeatures:
 class Weight:
     """A block's canonical weight in float32, in pieces: kept while it is small, else read anew each time.
 
+    What is read anew is read a piece ahead of its use, see `read_ahead`.
+
     Args:
         block: whose.
     """
@@ -82,7 +85,7 @@ class Weight:
     def __iter__(self) -> Iterator[Tile]:
         if self._is_kept and not self._kept:
             self._kept = tuple(self._block.tiles())
-        return iter(self._kept) if self._is_kept else self._block.tiles()
+        return iter(self._kept) if self._is_kept else read_ahead(self._block.tiles())
 
     def let_go(self) -> None:
         """Keep nothing from now on: it is read anew each time."""

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wembed.checkpoint import Checkpoint
+from wembed.device import CPU, inference, to_device
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.features import FEATURE_VERSION
-from wembed.encoder.trained import AccuracyHead, initialised, stored_bytes
+from wembed.encoder.trained import AccuracyHead, initialised, stored_bytes, unit_vectors
 from wembed.errors import CheckpointRefusedError
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec, structure_signature
@@ -55,11 +56,11 @@ class FlatBatch:
 
     def to(self, device: torch.device) -> "FlatBatch":
         """The same on a device."""
-        return replace(self, vectors=self.vectors.to(device))
+        return replace(self, vectors=to_device(self.vectors, device))
 
     def select(self, index: Tensor) -> "FlatBatch":
-        """Some of the networks, by index [B']."""
-        return replace(self, vectors=self.vectors[index])
+        """Some of the networks, by index [B'], on any device."""
+        return replace(self, vectors=self.vectors[to_device(index, self.vectors.device)])
 
 
 class FlatModule(nn.Module):
@@ -103,7 +104,7 @@ class FlatModule(nn.Module):
     def forward(self, batch: FlatBatch) -> Tensor:
         """Embeddings [B, global_dim] of length 1."""
         learned: Tensor = self.layers(self._projected(batch.vectors - self.mean) / self.scale)
-        return nn.functional.normalize(learned, dim=1)
+        return unit_vectors(learned)
 
     def _projected(self, centred: Tensor) -> Tensor:
         return centred @ self.components.T if len(self.components) else centred
@@ -118,7 +119,7 @@ class Flat:
         device: where it runs.
     """
 
-    def __init__(self, config: FlatConfig, weights: Mapping[str, Tensor] | None = None, device: str = "cpu") -> None:
+    def __init__(self, config: FlatConfig, weights: Mapping[str, Tensor] | None = None, device: str = CPU) -> None:
         self.config = config
         self.name = "pca-mlp" if config.components else "mlp"
         self.module = initialised(lambda: FlatModule(config), config.seed, weights)
@@ -137,8 +138,8 @@ class Flat:
         if not items:
             return np.zeros((0, self.dimension), dtype=np.float32)
         graphs = [self._known(*item) for item in items]
-        with torch.inference_mode():
-            return unit_rows(self.module(self.batch(graphs).to(self.device)).double().cpu().numpy())
+        with inference():
+            return unit_rows(self.module(self.batch(graphs).to(self.device)).cpu().double().numpy())
 
     def _known(self, checkpoint: Checkpoint, spec: SymmetrySpec) -> WeightGraph:
         """The graph of a network, if it has the one structure."""

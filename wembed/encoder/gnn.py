@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wembed.checkpoint import Checkpoint
+from wembed.device import CPU, inference
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.batches import Batch, batched, structure_of
 from wembed.encoder.reading import is_large
@@ -33,7 +34,7 @@ class Gnn:
     name = "gnn"
 
     def __init__(
-        self, config: GnnConfig | None = None, weights: Mapping[str, Tensor] | None = None, device: str = "cpu"
+        self, config: GnnConfig | None = None, weights: Mapping[str, Tensor] | None = None, device: str = CPU
     ) -> None:
         self.config = config or GnnConfig()
         self.module = initialised(lambda: GnnModule(self.config), self.config.seed, weights)
@@ -50,9 +51,9 @@ class Gnn:
             size = 1 if is_large(graphs[indices[0]]) else _BATCH
             for start in range(0, len(indices), size):
                 part = indices[start : start + size]
-                with torch.inference_mode():
+                with inference():
                     batch = self.batch([graphs[index] for index in part]).to(self.device)
-                    vectors[part] = self.module(batch).double().cpu().numpy()
+                    vectors[part] = self.module(batch).cpu().double().numpy()
         return unit_rows(vectors)
 
     @staticmethod
@@ -65,7 +66,7 @@ class Gnn:
 
         Equivariant: permuted with the nodes. Where a node's sign is open, so is its odd part's.
         """
-        with torch.inference_mode():
+        with inference():
             states = self.module.sweeps.states(batched([build_graph(checkpoint, spec)]).to(self.device))
         return {name: torch.cat([state.even[0], state.odd[0]], -1).cpu().numpy() for name, state in states.items()}
 

@@ -12,11 +12,14 @@ Legend: B networks of one structure, P probes, N nodes, H and W pixels.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wembed.device import to_device
 from wembed.encoder.batches import Batch, Link, Nodes
 
 _IMAGE = 8  # pixels along each side
@@ -90,9 +93,14 @@ class Probes(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """What the answers at all ends of the network say, [B, width]."""
-        answers = self._answers(batch)
-        readings = [self._read(answers[end], batch.nodes[end], self._consensus(batch, end)) for end in _ends(batch)]
+        answers = self.answers(batch)
+        readings = [self._read(own, batch.nodes[end], self._consensus(batch, end)) for end, own in answers.items()]
         return torch.stack(readings).mean(0)
+
+    def answers(self, batch: Batch) -> dict[str, Tensor]:
+        """What networks answer, end of the network -> [B, P, N]; images by their mean."""
+        found = self._answers(batch)
+        return {end: _flat(found[end]) for end in ends(batch)}
 
     @torch.no_grad()
     def agree(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
@@ -105,11 +113,10 @@ class Probes(nn.Module):
         sums: dict[str, Tensor] = {}
         weights: dict[str, Tensor] = {}
         for batch, accuracy in zip(batches, accuracies, strict=True):
-            say = accuracy.nan_to_num(0.0) ** _SAY
-            answers = self._answers(batch)
-            for end in _ends(batch):
+            say = say_of(accuracy)
+            for end, answers in self.answers(batch).items():
                 name = task_of(batch, end).buffer
-                shares = _flat(answers[end]).softmax(-1)  # [B, P, classes]
+                shares = answers.softmax(-1)  # [B, P, classes]
                 sums[name] = sums.get(name, 0.0) + torch.einsum("b,bpc->pc", say, shares)
                 weights[name] = weights.get(name, 0.0) + say.sum()
         for name, total in sums.items():
@@ -143,7 +150,7 @@ class Probes(nn.Module):
         """The probes as a group's values; nodes without a place all get the same, and zero where signs are open."""
         batch, size = nodes.bias.shape
         pixels = _IMAGE**2 if link.taps else 1
-        codes = _codes(pixels * (size if nodes.ordered else 1)).to(nodes.bias)
+        codes = _codes_beside(nodes.bias, pixels * (size if nodes.ordered else 1))
         values: Tensor = self.inputs(codes).T  # [P, N pixels], channels first as in a flat input
         if link.taps:
             values = values.unflatten(1, (-1, _IMAGE, _IMAGE))  # type: ignore[no-untyped-call]
@@ -151,10 +158,9 @@ class Probes(nn.Module):
         return torch.zeros_like(values) if nodes.signed else values
 
     def _read(self, values: Tensor, nodes: Nodes, consensus: Tensor | None) -> Tensor:
-        """A reading [B, width] of what leaves a network."""
-        values = _flat(values)  # [B, P, N]
+        """A reading [B, width] of what leaves a network, [B, P, N]."""
         size = values.shape[2]
-        codes = self.classes(_codes(size if nodes.ordered else 1).to(values)).expand(size, -1)  # [N, C]
+        codes = self.classes(_codes_beside(values, size if nodes.ordered else 1)).expand(size, -1)  # [N, C]
         shares, logs = values.softmax(-1), values.log_softmax(-1)
         centred = values - values.mean(-1, keepdim=True)
         sharpness = -(shares * logs).sum(-1)
@@ -210,11 +216,16 @@ def task_of(batch: Batch, end: str) -> Task:
 
 def tasks_of(batches: Sequence[Batch]) -> tuple[Task, ...]:
     """All tasks of some networks, in order."""
-    found = {task_of(batch, end) for batch in batches for end in _ends(batch)}
+    found = {task_of(batch, end) for batch in batches for end in ends(batch)}
     return tuple(sorted(found, key=lambda task: (task.inputs, task.classes)))
 
 
-def _ends(batch: Batch) -> list[str]:
+def say_of(accuracies: Tensor) -> Tensor:
+    """How much networks have to say in a consensus, [B]; none where the accuracy is not known."""
+    return accuracies.nan_to_num(0.0) ** _SAY
+
+
+def ends(batch: Batch) -> list[str]:
     """The groups that no link reads, or the last one.
 
     Those with places are preferred (gates are read by no link either); what is known up to signs only is no answer.
@@ -294,9 +305,15 @@ def _convolved(link: Link, values: Tensor) -> Tensor:
     return by_network + link.bias[:, None, :, None, None]
 
 
-def _codes(size: int) -> Tensor:
+def _codes_beside(values: Tensor, size: int) -> Tensor:
+    """The codes of places [size, 64], where some values are."""
+    return to_device(torch.from_numpy(_codes(size)), values.device).to(values.dtype)
+
+
+@lru_cache(maxsize=16)
+def _codes(size: int) -> NDArray[np.float32]:
     """Fixed random codes of places, [size, 64]: those of 10 classes have nothing to do with those of 3."""
     # The legacy generator is the one whose stream NumPy promises never to change (NEP 19).
     count = min(size, _LARGEST_CODE)
     codes = np.random.RandomState(size).standard_normal((count, _CODE)) / math.sqrt(_CODE)
-    return torch.from_numpy(codes[np.arange(size) % _LARGEST_CODE]).float()
+    return codes.astype(np.float32)[np.arange(size) % _LARGEST_CODE]

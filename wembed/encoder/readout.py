@@ -15,7 +15,7 @@ from wembed.encoder.batches import BLOCK_FEATURES, SIGNATURE, TOKENS, Batch
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.probes import Probes, Task
 from wembed.encoder.sweeps import Sweeps
-from wembed.encoder.trained import AccuracyHead
+from wembed.encoder.trained import AccuracyHead, unit_vectors
 
 _CLIP = 5.0  # standard deviations of a feature
 _TINY = 1e-3
@@ -127,7 +127,7 @@ class GnnModule(nn.Module):
         parts = [] if can is None else [can.detach()]  # trained by accuracies alone
         parts += [self.alike(seen), batch.tokens - self.token_mean, batch.signature - self.signature_mean]
         shares = self.log_shares.exp()
-        return torch.cat([s * nn.functional.normalize(part, dim=1) for s, part in zip(shares, parts, strict=True)], 1)
+        return torch.cat([s * unit_vectors(part) for s, part in zip(shares, parts, strict=True)], 1)
 
     def _able(self, batch: Batch, seen: Tensor) -> Tensor | None:
         """What networks can, [B, part]; None without probes."""

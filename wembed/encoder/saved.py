@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wembed.device import CPU
 from wembed.encoder.base import Encoder
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.fingerprint import Fingerprint, FingerprintConfig, Stats
@@ -20,7 +21,7 @@ DEFAULT_ENCODER = "fingerprint"
 BUILT_IN = ("fingerprint", "stats", "gnn")
 
 
-def load_encoder(name: str, folder: Path | None = None, device: str = "cpu") -> Encoder:
+def load_encoder(name: str, folder: Path | None = None, device: str = CPU) -> Encoder:
     """An encoder by its built-in name, or from a folder that `save_encoder` wrote.
 
     Built in are `fingerprint` and `stats`, which need no training, `gnn`, which is untrained, and `pretrained`, where

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wembed.device import to_device
 from wembed.encoder.batches import FLAGS, NODE_FEATURES, Batch, Link, Piece
 from wembed.encoder.features import cosine_modes
 from wembed.graph import HeadLink
@@ -145,8 +146,7 @@ class _Update(nn.Module):
     def linked(self, source: State, target: State, heads: "_Heads") -> State:
         """The target's nodes after each has seen the mean of its head's nodes in the source."""
         sums = source.even.new_zeros(len(source.even), heads.count, source.even.shape[2])
-        sizes = torch.bincount(heads.of_source, minlength=heads.count).clamp(min=1)[:, None]
-        means = sums.index_add(1, heads.of_source, source.even) / sizes
+        means = sums.index_add(1, heads.of_source, source.even) / heads.sizes
         seen = torch.cat([target.even, means[:, heads.of_target]], -1)
         return State(_normalised(target.even + self.of_heads(seen)), target.odd)
 
@@ -171,15 +171,14 @@ class Sweeps(nn.Module):
         """Group -> its nodes' states after all sweeps."""
         states = self._first_states(batch)
         held = [_held(link) for link in batch.links]
-        along = list(_order(batch, [_Step(li, c, True) for li, c in zip(batch.links, held, strict=True)]))
-        against = list(_order(batch, [_Step(li, c, False) for li, c in zip(batch.links, held, strict=True)]))[::-1]
+        along = list(_order(batch, held, is_forward=True))
+        against = list(_order(batch, held, is_forward=False))[::-1]
         for ahead, back in zip(self.forwards, self.backwards, strict=True):
-            for module, steps, is_forward in ((ahead, along, True), (back, against, False)):
+            for module, steps in ((ahead, along), (back, against)):
                 update = cast(_Update, module)
                 for step in steps:
                     if isinstance(step, _Heads):
-                        heads = step if is_forward else step.turned()
-                        states[heads.target] = update.linked(states[heads.source], states[heads.target], heads)
+                        states[step.target] = update.linked(states[step.source], states[step.target], step)
                     else:
                         target = states[step.target]
                         arrived = step.carry(states[step.source], target.even.shape[1])
@@ -190,7 +189,7 @@ class Sweeps(nn.Module):
         """One token per group, [B, groups, 2 D]: what its states have in common."""
         tokens = []
         for name, state in self.states(batch).items():
-            flags = torch.tensor(batch.nodes[name].flags, device=state.even.device).expand(len(state.even), -1)
+            flags = to_device(torch.tensor(batch.nodes[name].flags), state.even.device).expand(len(state.even), -1)
             tokens.append(self.token(torch.cat([_pooled(state, _plain(batch, name)), flags], -1)))
         return torch.stack(tokens, 1)
 
@@ -205,30 +204,43 @@ class Sweeps(nn.Module):
 
 @dataclass(frozen=True)
 class _Heads:
-    """Two groups that share heads: their names, the number of heads, and the head of each node."""
+    """Two groups that share heads.
+
+    Args:
+        source: whose states are seen.
+        target: that sees them.
+        of_source: the head of each node, [N].
+        of_target: likewise.
+        sizes: nodes of the source in each head, at least 1, [heads, 1].
+    """
 
     source: str
     target: str
-    count: int
     of_source: Tensor
     of_target: Tensor
+    sizes: Tensor
 
     @classmethod
-    def of(cls, link: HeadLink, device: torch.device) -> "_Heads":
-        nodes = (torch.from_numpy(numbers).to(device) for numbers in (link.of_source, link.of_target))
-        return cls(link.source, link.target, link.heads, *nodes)
+    def of(cls, link: HeadLink, device: torch.device, is_forward: bool) -> "_Heads":
+        ends = ((link.source, link.of_source), (link.target, link.of_target))
+        (source, of_source), (target, of_target) = ends if is_forward else ends[::-1]
+        sizes = np.bincount(of_source, minlength=link.heads).clip(min=1)[:, None]
+        moved = (to_device(torch.from_numpy(numbers), device) for numbers in (of_source, of_target, sizes))
+        return cls(source, target, *moved)
 
-    def turned(self) -> "_Heads":
-        return _Heads(self.target, self.source, self.count, self.of_target, self.of_source)
+    @property
+    def count(self) -> int:
+        """How many heads."""
+        return len(self.sizes)
 
 
-def _order(batch: Batch, steps: Sequence[_Step]) -> Iterator[_Step | _Heads]:
-    """Blocks, and before each the heads that it must find linked."""
-    heads = [(link.before, _Heads.of(link, batch.blocks.device)) for link in batch.heads]
-    for number, step in enumerate(steps):
-        yield from (link for before, link in heads if before == number)
-        yield step
-    yield from (link for before, link in heads if before >= len(steps))
+def _order(batch: Batch, held: Sequence[Sequence[_Carrier] | None], is_forward: bool) -> Iterator[_Step | _Heads]:
+    """Blocks in data-flow order, and before each the heads that it must find linked."""
+    heads = [(link.before, _Heads.of(link, batch.blocks.device, is_forward)) for link in batch.heads]
+    for number, (link, carriers) in enumerate(zip(batch.links, held, strict=True)):
+        yield from (head for before, head in heads if before == number)
+        yield _Step(link, carriers, is_forward)
+    yield from (head for before, head in heads if before >= len(batch.links))
 
 
 def _held(link: Link) -> list[_Carrier] | None:
@@ -247,7 +259,8 @@ def _modes(link: Link, piece: Piece) -> Tensor:
     weight = piece.weight
     if weight.shape[3] == 1:
         return (weight[..., 0] * scale[:, None, None]).unsqueeze(1)
-    basis = torch.from_numpy(_basis(link.taps)).to(weight) * scale[:, None, None]  # [B, C, K]
+    planes = to_device(torch.from_numpy(_basis(link.taps)), weight.device).to(weight.dtype)
+    basis = planes * scale[:, None, None]  # [B, C, K]
     modes: Tensor = basis @ weight.flatten(1, 2).mT
     return modes.reshape(*modes.shape[:2], *weight.shape[1:3])
 

@@ -26,9 +26,14 @@ class AccuracyHead(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Logits of accuracies [B] from embeddings [B, D], whatever their length."""
-        front = nn.functional.normalize(vectors[:, : self.length], dim=1)
+        front = unit_vectors(vectors[:, : self.length])
         logits: Tensor = self.layers(front * self.length**0.5)[:, 0]
-        return logits
+        return logits.float()
+
+
+def unit_vectors(vectors: Tensor) -> Tensor:
+    """Vectors [B, D] at length 1, in full precision, though autocast may have made them in half of it."""
+    return nn.functional.normalize(vectors.float(), dim=1)
 
 
 def initialised(build: Callable[[], Module], seed: int, weights: Mapping[str, Tensor] | None) -> Module:

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from wembed.encoder.batches import Batch
 from wembed.encoder.flat import Flat, FlatBatch, FlatConfig
 from wembed.encoder.gnn import Gnn
-from wembed.encoder.probes import tasks_of
 from wembed.encoder.readout import GnnConfig
 from wembed.graph import WeightGraph
+from wembed.training.looks import Looks
 from wembed.training.options import ModelType, TrainOptions
 from wembed.training.pool import Networks
 
@@ -34,25 +33,24 @@ def batch_of(model_type: ModelType) -> Callable[[Sequence[WeightGraph]], Network
             return Flat.batch
 
 
-def untrained(options: TrainOptions, structure: str, examples: int, networks: Sequence[Networks]) -> Learned:
+def untrained(options: TrainOptions, structure: str, examples: int, looks: Looks) -> Learned:
     """The encoder that training starts from, its features centred and scaled by what it is trained on.
 
     Args:
         options: how it is trained.
         structure: the one that a flat encoder knows.
         examples: number of networks that are trained on.
-        networks: they and their views, by structure.
+        looks: of these and their views.
     """
-    encoder = _made(options, structure, examples, networks)
-    encoder.module.calibrate(networks)  # type: ignore[arg-type] # its own kind
+    encoder = _made(options, structure, examples, looks)
+    encoder.module.calibrate(looks.networks)  # type: ignore[arg-type] # its own kind
     return encoder
 
 
-def _made(options: TrainOptions, structure: str, examples: int, networks: Sequence[Networks]) -> Learned:
+def _made(options: TrainOptions, structure: str, examples: int, looks: Looks) -> Learned:
     match options.model_type:
         case "gnn":
-            batches = [batch for batch in networks if isinstance(batch, Batch)]
-            tasks = tuple((task.inputs, task.classes) for task in tasks_of(batches))
+            tasks = tuple((task.inputs, task.classes) for task in looks.tasks)
             sizes = (options.hidden_dim, options.global_dim, options.message_passing_steps)
             probes = 0 if options.objective == "kinship" else options.probes  # only accuracies train them
             return Gnn(GnnConfig(*sizes, probes, tasks, options.seed), device=options.device)
@@ -63,7 +61,7 @@ def _made(options: TrainOptions, structure: str, examples: int, networks: Sequen
             config = PnaConfig(_PNA_WIDTH * options.hidden_dim, options.global_dim, layers, seed=options.seed)
             return Pna(config, device=options.device)
         case _:
-            inputs = next(batch for batch in networks if isinstance(batch, FlatBatch)).vectors.shape[1]
+            inputs = next(batch for batch in looks.networks if isinstance(batch, FlatBatch)).vectors.shape[1]
             components = min(options.components, inputs, examples) if options.model_type == "pca-mlp" else 0
             width = _FLAT_WIDTH * options.hidden_dim
             flat = FlatConfig(structure, inputs, components, width, options.global_dim, options.seed)

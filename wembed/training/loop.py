@@ -1,36 +1,59 @@
 """The training loop: epochs of pairs and of labelled networks, the best epoch by validation loss, an early stop.
 
 It knows a module only by what it makes of networks: vectors, which shall be alike for relatives, and logits of
-accuracies. What an epoch draws follows from the seed and its number, so a training can go on from any of them.
+accuracies. What an epoch draws follows from the seed and its number, so a training can go on from any of them, on any
+number of devices. Losses stay on the device until their epoch is over.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wembed.device import to_device
+from wembed.training.consensus import prepare
+from wembed.training.descent import Descent
+from wembed.training.distributed import Ranks
 from wembed.training.history import Epoch, last_best, smallest_loss
+from wembed.training.kin import Numbers
 from wembed.training.optimizer import make_optimizer, set_rate
 from wembed.training.options import TrainOptions
-from wembed.training.pool import Pool, Progress
+from wembed.training.pieces import Share, Warn
+from wembed.training.pool import Networks, Part, Pool, Progress, Stack
+from wembed.training.runner import Runner
 from wembed.training.state import State
 from wembed.training.steps import Objective, Step, training_steps, validation_steps
 
 _ACCURACY_WEIGHT = 10.0  # of a nat of divergence beside a nat of InfoNCE
-_CLIP = 1.0  # norm of the gradient
 
 
 @dataclass(frozen=True)
 class Pools:
-    """What is trained on, and what the best epoch is chosen by."""
+    """What is trained on, what the best epoch is chosen by, and who shares the networks of both."""
 
     train: Pool
     validation: Pool
+    ranks: Ranks
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told how a training goes.
+
+    Args:
+        keep: the state after every epoch; the first process's alone.
+        progress: how many networks were trained on, of how many at most.
+        warn: in words, what was done otherwise than asked for.
+    """
+
+    keep: Callable[[State], None]
+    progress: Progress
+    warn: Warn
 
 
 @dataclass(frozen=True)
@@ -54,14 +77,14 @@ class Fitting:
         module: from networks to embeddings [B, D], with `accuracy_logits` of networks, and `after_epoch`.
         pools: what it is trained on.
         options: how.
-        optimizer: of the module's parameters.
+        descent: what moves the module's parameters.
         progress: told how many networks were trained on, of how many at most.
     """
 
     module: nn.Module
     pools: Pools
     options: TrainOptions
-    optimizer: torch.optim.Optimizer
+    descent: Descent
     progress: Progress
 
 
@@ -69,14 +92,7 @@ class NotFiniteError(ArithmeticError):
     """A loss or a gradient that is not finite; the message says which."""
 
 
-def fit(
-    module: nn.Module,
-    pools: Pools,
-    options: TrainOptions,
-    state: State,
-    keep: Callable[[State], None],
-    progress: Progress,
-) -> Fitted:
+def fit(module: nn.Module, pools: Pools, options: TrainOptions, state: State, listeners: Listeners) -> Fitted:
     """Trains a module in place and leaves it with the weights of its best epoch.
 
     A loss or a gradient that is not finite stops it; the best weights until then are kept.
@@ -86,16 +102,9 @@ def fit(
         pools: what on.
         options: how.
         state: from which it goes on; an empty one starts it.
-        keep: told the state after every epoch.
-        progress: see `Fitting`.
+        listeners: who is told.
     """
-    optimizer = make_optimizer(module, options)
-    fitting = Fitting(module, pools, options, optimizer, progress)
-    if state.history:
-        module.load_state_dict(dict(state.module))
-        optimizer.load_state_dict(dict(state.optimizer))
-    else:
-        _prepare(module, pools.train)
+    fitting = _begun(module, pools, options, state, listeners)
     history, stopped = state.history, ""
     while len(history) < options.num_epochs and len(history) - last_best(history) < options.patience:
         try:
@@ -105,17 +114,34 @@ def fit(
             break
         history = [*history, epoch]
         weights = copy.deepcopy(module.state_dict())
-        state = State(history, weights, weights if epoch.best else state.best, optimizer.state_dict())
-        keep(state)
+        moments = fitting.descent.optimizer.state_dict()
+        state = State(history, weights, weights if epoch.best else state.best, moments)
+        if pools.ranks.is_first:
+            listeners.keep(state)
     if history:
         module.load_state_dict(dict(state.best))
     module.eval()
     return Fitted(history, stopped)
 
 
+def _begun(module: nn.Module, pools: Pools, options: TrainOptions, state: State, listeners: Listeners) -> Fitting:
+    optimizer = make_optimizer(module, options)
+    runner = Runner.of(module, pools.train, options, pools.ranks)
+    share = Share(options.accumulate, runner.device, listeners.warn)
+    descent = Descent(runner, optimizer, share, options.temperature)
+    fitting = Fitting(module, pools, options, descent, listeners.progress)
+    if state.history:
+        module.load_state_dict(dict(state.module))
+        optimizer.load_state_dict(dict(state.optimizer))
+    pools.ranks.spread(module.state_dict().values())
+    if not state.history:
+        _prepare(fitting)
+    return fitting
+
+
 @dataclass(frozen=True)
 class _Done:
-    """A step that was taken, with the norm of its gradient."""
+    """A step, with its loss, and the norm of its gradient where it was taken."""
 
     step: Step
     loss: float
@@ -140,7 +166,7 @@ def _epoch(fitting: Fitting, history: Sequence[Epoch]) -> Epoch:
     begun, number = time.perf_counter(), len(history) + 1
     steps = _train(fitting, number)
     pace = sum(len(done.step.numbers) for done in steps) / (time.perf_counter() - begun)
-    _prepare(fitting.module, fitting.pools.train)
+    _prepare(fitting)
     trained, validation = _Losses.of(steps), _Losses.of(_validate(fitting))
     return Epoch(
         epoch=number,
@@ -149,7 +175,7 @@ def _epoch(fitting: Fitting, history: Sequence[Epoch]) -> Epoch:
         validation_contrastive=validation.contrastive,
         validation_accuracy=validation.accuracy,
         validation_loss=validation.total,
-        learning_rate=fitting.optimizer.param_groups[0]["lr"],
+        learning_rate=fitting.descent.optimizer.param_groups[0]["lr"],
         gradient_norm=float(np.mean([done.gradient for done in steps])),
         networks_per_second=pace,
         seconds=(history[-1].seconds if history else 0.0) + time.perf_counter() - begun,
@@ -157,61 +183,85 @@ def _epoch(fitting: Fitting, history: Sequence[Epoch]) -> Epoch:
     )
 
 
-def _prepare(module: nn.Module, pool: Pool) -> None:
-    """Shows a module all networks that are trained on, as they are; structures that no accuracy is known of are not."""
-    module.eval()
-    accuracies = [pool.accuracy[torch.from_numpy(stack.members).to(pool.accuracy.device)] for stack in pool.stacks]
-    known = [number for number, accuracy in enumerate(accuracies) if accuracy.nan_to_num(0.0).any()]
-    shown = [pool.unchanged(pool.stacks[number]) for number in known]
-    module.after_epoch(shown, [accuracies[number] for number in known])  # type: ignore[operator]
+def _prepare(fitting: Fitting) -> None:
+    """Shows the module all networks that are trained on, as they are, of structures that an accuracy is known of."""
+    pool, share = fitting.pools.train, fitting.descent.share
+    fitting.module.eval()
+    known = [stack for stack in pool.stacks if stack.held and pool.is_known(stack)]
+
+    def show(parts: int) -> None:
+        shown: list[Networks] = []
+        accuracies: list[Tensor] = []
+        for stack in known:
+            for places in np.array_split(np.arange(stack.held, dtype=np.intp), min(parts, stack.held)):
+                shown.append(pool.unchanged(stack, places))
+                accuracies.append(_accuracies(pool, stack, places))
+        prepare(fitting.module, shown, accuracies, fitting.pools.ranks)
+
+    share.fitted(show, max((stack.held for stack in known), default=0))
+
+
+def _accuracies(pool: Pool, stack: Stack, places: Numbers) -> Tensor:
+    """Those of some of the own networks of a stack, by their place among these."""
+    return pool.accuracy[to_device(torch.from_numpy(stack.members[stack.own[places]]), pool.device)]
 
 
 def _train(fitting: Fitting, number: int) -> list[_Done]:
-    options, pool = fitting.options, fitting.pools.train
+    options, pool, optimizer = fitting.options, fitting.pools.train, fitting.descent.optimizer
     generator = np.random.default_rng([options.seed, 1, number])
     torch.manual_seed(int(generator.integers(2**31)))  # what the module drops
     fitting.module.train()
     steps = training_steps(pool, options, generator)
     networks = sum(len(step.numbers) for step in steps)
-    seen, done = (number - 1) * networks, []
-    for place, step in enumerate(steps, start=1):
-        set_rate(fitting.optimizer, (number - 1 + (place - 0.5) / len(steps)) / options.num_epochs)
-        done.append(_descend(fitting, step, generator))
+    seen, found = (number - 1) * networks, []
+    for place, (step, parts) in enumerate(_drawn(steps, pool, generator), start=1):
+        set_rate(optimizer, (number - 1 + (place - 0.5) / len(steps)) / options.num_epochs)
+        found.append(fitting.descent.step(step, parts, pool))
         seen += len(step.numbers)
         fitting.progress(seen, options.num_epochs * networks)
-    return done
-
-
-def _descend(fitting: Fitting, step: Step, generator: np.random.Generator) -> _Done:
-    """One step down the gradient."""
-    module = fitting.module
-    loss = step.loss(module, fitting.pools.train, fitting.options.temperature, generator)
-    value = _checked(loss, f"the {step.objective} loss")
-    fitting.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
-    gradient = _checked(norm, f"the gradient of the {step.objective} loss")
-    fitting.optimizer.step()
-    return _Done(step, value, gradient)
+    return _read_off(steps, found, fitting.pools.ranks, "")
 
 
 def _validate(fitting: Fitting) -> list[_Done]:
     """The same pairs every time."""
     options, pool = fitting.options, fitting.pools.validation
     fitting.module.eval()
-    generator, done = np.random.default_rng([options.seed, 3]), []
+    generator, steps = np.random.default_rng([options.seed, 3]), validation_steps(pool, options)
     with torch.inference_mode():
-        for step in validation_steps(pool, options):
-            loss = step.loss(fitting.module, pool, options.temperature, generator)
-            done.append(_Done(step, _checked(loss, f"the {step.objective} loss of the validation runs")))
+        losses = [fitting.descent.loss(step, parts, pool) for step, parts in _drawn(steps, pool, generator)]
+        found = [torch.stack([loss, torch.zeros_like(loss)]) for loss in losses]
+    return _read_off(steps, found, fitting.pools.ranks, " of the validation runs")
+
+
+def _drawn(steps: Sequence[Step], pool: Pool, generator: np.random.Generator) -> Iterator[tuple[Step, list[Part]]]:
+    """Steps with their networks, those of the next one on their way while one is taken."""
+    drawn = ((step, pool.draw(step.numbers, step.views, generator)) for step in steps)
+    before: tuple[Step, list[Part]] | None = None
+    for one in drawn:
+        if before is not None:
+            yield before
+        before = one
+    if before is not None:
+        yield before
+
+
+def _read_off(steps: Sequence[Step], found: Sequence[Tensor], ranks: Ranks, where: str) -> list[_Done]:
+    """What steps came to, [2] each, in the words of the first process: so all agree on when to stop.
+
+    Raises:
+        NotFiniteError: a loss or a gradient is not finite.
+    """
+    if not found:
+        return []
+    values = torch.stack(list(found))
+    ranks.spread([values])
+    done = [_Done(step, loss, gradient) for step, (loss, gradient) in zip(steps, values.tolist(), strict=True)]
+    for one in done:
+        for name, value in (("loss", one.loss), ("gradient", one.gradient)):
+            if not math.isfinite(value):
+                what = f"the {one.step.objective} loss{where}"
+                raise NotFiniteError(f"{what if name == 'loss' else f'the gradient of {what}'} is {value}")
     return done
-
-
-def _checked(value: Tensor, name: str) -> float:
-    number = value.item()
-    if not math.isfinite(number):
-        raise NotFiniteError(f"{name} is {number}")
-    return number
 
 
 def _mean_loss(steps: Sequence[_Done], objective: Objective) -> float | None:

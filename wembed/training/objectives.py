@@ -26,13 +26,6 @@ def contrastive(vectors: Tensor, related: Tensor, temperature: float) -> Tensor:
 
 
 def accuracy_divergence(logits: Tensor, accuracy: Tensor) -> Tensor:
-    """Mean Kullback-Leibler divergence of a predicted share of right answers [B] from the measured one, in nats.
-
-    Networks of unknown accuracy (NaN) do not count.
-    """
-    known = ~accuracy.isnan()
-    if not known.any():
-        return logits.sum() * 0.0
-    logits, accuracy = logits[known], accuracy[known]
+    """Mean Kullback-Leibler divergence of a predicted share of right answers [B] from the measured one, in nats."""
     cross = nn.functional.binary_cross_entropy_with_logits(logits, accuracy)
     return cross - nn.functional.binary_cross_entropy(accuracy, accuracy)

@@ -1,12 +1,17 @@
 """How an encoder is trained."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
+
+from wembed.device import CPU
 
 ModelType = Literal["gnn", "pna", "mlp", "pca-mlp"]
 Objective = Literal["both", "kinship", "accuracy"]
 MODEL_TYPES: tuple[ModelType, ...] = ("gnn", "mlp", "pca-mlp")  # those that an experiment trains
+Precision = Literal["float32", "bfloat16"]
 FLAT: tuple[ModelType, ...] = ("mlp", "pca-mlp")  # they know one structure
+
+_HOW = ("device", "precision", "accumulate", "compile", "deterministic")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class TrainOptions:
         hold_out: patterns of the architectures that are not trained on, see `assign_splits`; "" for none.
         seed: of the split, the initial weights and all that is drawn.
         device: where it runs.
+        precision: of products; weights and sums are always float32, and so are products where a device has no other.
+        accumulate: parts that a step's networks are run in, one after the other: the same gradient in less memory.
+        compile: whether the encoder is compiled first, which takes minutes.
+        deterministic: whether only algorithms run that give the same result every time.
     """
 
     model_type: ModelType = "gnn"
@@ -50,4 +59,14 @@ class TrainOptions:
     objective: Objective = "both"
     hold_out: str = ""
     seed: int = 0
-    device: str = "cpu"
+    device: str = CPU
+    precision: Precision = "float32"
+    accumulate: int = 1
+    compile: bool = False
+    deterministic: bool = False
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What the result depends on, but for rounding: how it is run does not count, full precision is not told."""
+        kept = {name: value for name, value in asdict(self).items() if name not in _HOW}
+        return kept if self.precision == "float32" else {**kept, "precision": self.precision}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wembed.catalog.zoo import write_whole
+from wembed.device import CPU
 from wembed.training.history import Epoch
 
 STATE = "training.pt"
@@ -53,7 +54,7 @@ class State:
 def read_state(folder: Path, told: Mapping[str, object]) -> State | None:
     """The state of a training of the same options and data that did not come to its end, if there is one."""
     try:
-        contents = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+        contents = torch.load(folder / STATE, map_location=CPU, weights_only=True)
         if contents.pop("told") != json.dumps(told):
             return None
         history = [Epoch(**epoch) for epoch in contents.pop("history")]

@@ -1,19 +1,19 @@
 """A pool in; the steps of an epoch, and the loss of each, out."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from wembed.device import to_device
 from wembed.training.draws import draw_labelled, draw_pairs
 from wembed.training.kin import Numbers
 from wembed.training.objectives import accuracy_divergence, contrastive
 from wembed.training.options import TrainOptions
-from wembed.training.pool import Part, Pool, Views
+from wembed.training.pool import Pool, Views
 
 Objective = Literal["contrastive", "accuracy"]
 
@@ -36,14 +36,18 @@ class Step:
     numbers: Numbers
     views: Views
 
-    def loss(self, module: nn.Module, pool: Pool, temperature: float, generator: np.random.Generator) -> Tensor:
-        """The mean loss over a random view of each of the networks."""
-        parts = pool.draw(self.numbers, self.views, generator)
+    def loss(self, found: Tensor, pool: Pool, temperature: float) -> Tensor:
+        """The mean loss over what was found for the networks: vectors [B, D], or logits of accuracies [B, 1]."""
+        numbers = to_device(torch.from_numpy(self.numbers), pool.device)
         if self.objective == "contrastive":
-            related = torch.from_numpy(pool.kin.related(self.numbers)).to(pool.accuracy.device)
-            return contrastive(_in_order([module(part.networks) for part in parts], parts), related, temperature)
-        read = _in_order([module.accuracy_logits(part.networks) for part in parts], parts)  # type: ignore[operator]
-        return accuracy_divergence(read, pool.accuracy[torch.from_numpy(self.numbers).to(read.device)])
+            return contrastive(found, pool.related(numbers), temperature)
+        return accuracy_divergence(found[:, 0], pool.accuracy[numbers])
+
+
+def objectives_of(options: TrainOptions) -> tuple[Objective, ...]:
+    """What is made small."""
+    known: dict[str, tuple[Objective, ...]] = {"kinship": ("contrastive",), "accuracy": ("accuracy",)}
+    return known.get(options.objective, ("contrastive", "accuracy"))
 
 
 def training_steps(pool: Pool, options: TrainOptions, generator: np.random.Generator) -> list[Step]:
@@ -59,15 +63,9 @@ def validation_steps(pool: Pool, options: TrainOptions) -> list[Step]:
 
 def _steps(pool: Pool, options: TrainOptions, generator: np.random.Generator, views: Views, draws: int) -> list[Step]:
     steps: list[Step] = []
-    if options.objective != "accuracy":
+    if "contrastive" in objectives_of(options):
         drawn = [pairs for _ in range(draws) for pairs in draw_pairs(pool, options.batch_size, generator)]
         steps += [Step("contrastive", pairs.numbers, "all") for pairs in drawn]
-    if options.objective != "kinship":
+    if "accuracy" in objectives_of(options):
         steps += [Step("accuracy", numbers, views) for numbers in draw_labelled(pool, _LABELLED, generator)]
     return steps
-
-
-def _in_order(found: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
-    """What a module found for parts, in the order in which their networks were asked for."""
-    order = np.argsort(np.concatenate([part.places for part in parts]))
-    return torch.cat(list(found))[torch.from_numpy(order).to(found[0].device)]

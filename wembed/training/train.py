@@ -6,24 +6,28 @@ epoch the state of the training is kept beside its log; stopped anywhere, the sa
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import wembed
-from wembed.device import one_thread
+from wembed.device import deterministic, one_thread
 from wembed.encoder import Encoder, load_encoder, save_encoder, training_of
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.errors import NotFoundError, WembedError
 from wembed.training.data import Data
+from wembed.training.distributed import Ranks, current_ranks
 from wembed.training.examples import Example, OpenItems, examples_of
 from wembed.training.history import Epoch, last_best, read_log, write_log
 from wembed.training.kinds import batch_of, untrained, with_weights
-from wembed.training.loop import Pools, fit
+from wembed.training.looks import looks_of
+from wembed.training.loop import Listeners, Pools, fit
 from wembed.training.options import TrainOptions
+from wembed.training.pieces import Warn
 from wembed.training.pool import Pool, Progress, make_stacks
 from wembed.training.state import State, read_state, remove_state
 
@@ -77,10 +81,12 @@ class Watch:
     Args:
         progress: while networks are read, and then while they are trained on: how many are done, of how many at most.
         report: after every epoch.
+        warn: in words, what was done otherwise than asked for.
     """
 
     progress: Progress = lambda done, total: None
     report: Report = lambda epoch: None
+    warn: Warn = lambda text: None
 
 
 @dataclass(frozen=True)
@@ -107,11 +113,13 @@ def train(
     folder: Path,
     progress: Progress = lambda done, total: None,
     report: Report = lambda epoch: None,
+    warn: Warn = lambda text: None,
 ) -> Trained:
     """Trains an encoder and writes it into a folder, with a log of its epochs.
 
     An encoder that is there already, of the same options and data, is not trained again; one whose training was stopped
-    is trained on from its last whole epoch, and comes out as if nothing had happened.
+    is trained on from its last whole epoch, and comes out as if nothing had happened. Processes that have joined others
+    (see `wembed.training.distributed`) all make the same call; they share the networks, and the first one writes.
 
     Args:
         data: see `select_data`.
@@ -120,15 +128,17 @@ def train(
         folder: where to; what is there is replaced at the end, but for the log, which the first epoch replaces.
         progress: see `Watch`.
         report: see `Watch`.
+        warn: see `Watch`.
 
     Raises:
         WembedError: no epoch was any good, or a checkpoint can't be read.
     """
-    known = trained_before(folder, data, options)
+    is_known = current_ranks().first(lambda: trained_before(folder, data, options) is not None)
+    known = trained_before(folder, data, options) if is_known else None
     if known:
         return Trained(folder, known, data, read_log(folder), is_new=False)
     sides = Sides(examples_of(data.train, open_items), examples_of(data.validation, open_items), data.structure)
-    learnt = train_examples(sides, options, folder, _told(data, options), Watch(progress, report))
+    learnt = train_examples(sides, options, folder, _told(data, options), Watch(progress, report, warn))
     return Trained(folder, learnt.encoder, data, learnt.history, True, learnt.notices, learnt.stopped)
 
 
@@ -150,27 +160,37 @@ def train_examples(
         WembedError: no epoch was any good, or a checkpoint can't be read.
     """
     _check_labelled(sides, options)
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        pools = _pools(sides, options, watch.progress)
-        encoder = untrained(options, sides.structure, len(sides.train), [s.networks for s in pools.train.stacks])
-        state = read_state(folder, told) or State()
+    ranks = current_ranks()
+    with one_thread(), deterministic() if options.deterministic else nullcontext(), _own_draws(options.seed):
+        pools = _pools(sides, options, ranks, watch.progress)
+        encoder = untrained(options, sides.structure, len(sides.train), looks_of(pools.train, ranks))
+        state = ranks.first(lambda: read_state(folder, told) or State())
 
         def keep(new: State) -> None:
             new.write(folder, told)
             write_log(folder, new.history)
             watch.report(new.history[-1])
 
-        if state.history:
+        if state.history and ranks.is_first:
             write_log(folder, state.history)  # killed between the two above
-        fitted = fit(encoder.module, pools, options, state, keep, watch.progress)
+        fitted = fit(encoder.module, pools, options, state, Listeners(keep, watch.progress, watch.warn))
     if not fitted.history:
         raise WembedError(f"training stopped in {fitted.stopped}", "try a smaller --learning-rate")
     trained = with_weights(encoder, options.device)
-    save_encoder(trained, folder, told)
-    remove_state(folder)
+    if ranks.is_first:
+        save_encoder(trained, folder, told)
+        remove_state(folder)
+    ranks.wait()
     notices = (*_fewer_views(pools, options), *_unlabelled(sides, options))
     return Learnt(trained, fitted.history, notices, _kept(fitted.history, fitted.stopped))
+
+
+@contextmanager
+def _own_draws(seed: int) -> Iterator[None]:
+    """Draws of torch from a seed, which leave those of the caller as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def trained_before(folder: Path, data: Data, options: TrainOptions) -> Encoder | None:
@@ -191,11 +211,17 @@ def epochs_before(folder: Path, data: Data, options: TrainOptions) -> int:
 
 def _told(data: Data, options: TrainOptions) -> dict[str, object]:
     """What the encoder's config says about its training."""
-    kept = {name: value for name, value in asdict(options).items() if name != "device"}
     sides = {"runs": data.runs(data.train), "validation_runs": data.runs(data.validation)}
     about = {"data": data.hash, "structure": data.structure, "version": wembed.__version__}
     formats = {"format": FORMAT, "features": FEATURE_VERSION}
-    return {"split_seed": options.seed, "hold_out": options.hold_out, "options": kept, **about, **formats, **sides}
+    return {
+        "split_seed": options.seed,
+        "hold_out": options.hold_out,
+        "options": options.told,
+        **about,
+        **formats,
+        **sides,
+    }
 
 
 def _unlabelled(sides: Sides, options: TrainOptions) -> tuple[str, ...]:
@@ -210,7 +236,7 @@ def _check_labelled(sides: Sides, options: TrainOptions) -> None:
             raise NotFoundError(f"of no {name} run the accuracy is known", "train with --objective kinship")
 
 
-def _pools(sides: Sides, options: TrainOptions, progress: Progress) -> Pools:
+def _pools(sides: Sides, options: TrainOptions, ranks: Ranks, progress: Progress) -> Pools:
     generator = np.random.default_rng([options.seed, 0])
     batch, total = batch_of(options.model_type), len(sides.train) + len(sides.validation)
 
@@ -218,10 +244,10 @@ def _pools(sides: Sides, options: TrainOptions, progress: Progress) -> Pools:
         def tell(done: int, _: int) -> None:
             progress(before + done, total)
 
-        stacks = make_stacks(examples, batch, options.views, generator, tell)
+        stacks = make_stacks(examples, batch, options.views, generator, tell, ranks)
         return Pool.of(examples, stacks).to(torch.device(options.device))
 
-    return Pools(pool(sides.train, 0), pool(sides.validation, len(sides.train)))
+    return Pools(pool(sides.train, 0), pool(sides.validation, len(sides.train)), ranks)
 
 
 def _fewer_views(pools: Pools, options: TrainOptions) -> tuple[str, ...]:

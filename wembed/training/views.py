@@ -5,6 +5,7 @@ then any member of its symmetry class: neurons shuffled and rescaled, heads mixe
 """
 
 import functools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -35,6 +36,27 @@ def slight_views(item: Item, count: int, generator: np.random.Generator) -> Iter
 def drastic_views(item: Item, count: int, generator: np.random.Generator) -> Iterator[Item]:
     """Copies that went further from the network, and may be no good any more."""
     return _views(item, _DRASTIC, count, generator)
+
+
+def pass_over(item: Item, slight: int, drastic: int, generator: np.random.Generator) -> None:
+    """Draws what the views of a network need, and keeps none: another process makes them.
+
+    Args:
+        item: the network, or one of its shapes, see `unread`.
+        slight: how many views of one kind.
+        drastic: how many of the other.
+        generator: it goes on as if they had been made.
+    """
+    deque(slight_views(item, slight, generator), maxlen=0)
+    deque(drastic_views(item, drastic, generator), maxlen=0)
+
+
+def unread(item: Item) -> Item:
+    """A network of the same shapes, all ones: for what depends on these alone. No file is read, no memory taken."""
+    checkpoint, spec = item
+    one = np.ones((), dtype=np.float32)
+    shapes = {name: np.broadcast_to(one, info.shape) for name, info in checkpoint.tensors.items()}
+    return in_memory(shapes, path=checkpoint.path), spec
 
 
 def _views(item: Item, draws: Sequence[Draw], count: int, generator: np.random.Generator) -> Iterator[Item]:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wembed.device import CPU, inference
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.pna.module import PnaConfig, PnaModule
 from wembed.encoder.pna.networks import EDGES, PnaBatch, edges_of, networks_of
@@ -32,7 +33,7 @@ class Pna:
     name = "pna"
 
     def __init__(
-        self, config: PnaConfig | None = None, weights: Mapping[str, Tensor] | None = None, device: str = "cpu"
+        self, config: PnaConfig | None = None, weights: Mapping[str, Tensor] | None = None, device: str = CPU
     ) -> None:
         self.config = config or PnaConfig()
         self.module = initialised(lambda: PnaModule(self.config), self.config.seed, weights)
@@ -45,8 +46,8 @@ class Pna:
         """See Encoder. Networks of any structures run together."""
         vectors = [np.zeros((0, self.dimension))]
         for graphs in _parts(items):
-            with torch.inference_mode():
-                vectors.append(self.module(self.batch(graphs).to(self.device)).double().cpu().numpy())
+            with inference():
+                vectors.append(self.module(self.batch(graphs).to(self.device)).cpu().double().numpy())
         return unit_rows(np.concatenate(vectors))
 
     @staticmethod

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.pna.features import EDGE_FEATURES, NODE_FEATURES
 from wembed.encoder.pna.networks import PnaBatch
-from wembed.encoder.trained import AccuracyHead
+from wembed.encoder.trained import AccuracyHead, unit_vectors
 
 with warnings.catch_warnings():  # torch_geometric still asks for it when it is imported
     warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
@@ -129,10 +129,12 @@ class PnaModule(nn.Module):
 
     def forward(self, batch: PnaBatch) -> Tensor:
         """Embeddings [B, global_dim] of length 1."""
-        if torch.is_grad_enabled() and sum(network.edges for network in batch.networks) > _EDGES_KEPT:
-            vectors = [checkpoint(self._embedded, part, use_reentrant=False) for part in batch.parts]
-        else:
-            vectors = [self._embedded(part) for part in batch.parts]
+        with warnings.catch_warnings():  # on CUDA it advises another package to those who have no choice
+            warnings.filterwarnings("ignore", "The usage of `scatter", UserWarning)
+            if torch.is_grad_enabled() and sum(network.edges for network in batch.networks) > _EDGES_KEPT:
+                vectors = [checkpoint(self._embedded, part, use_reentrant=False) for part in batch.parts]
+            else:
+                vectors = [self._embedded(part) for part in batch.parts]
         return torch.cat(vectors)
 
     def _embedded(self, batch: PnaBatch) -> Tensor:
@@ -143,7 +145,7 @@ class PnaModule(nn.Module):
             if update is not None:
                 edges = update(nodes, edges, index)
         pooled = self.pool(nodes, graph.batch, dim_size=len(batch.networks))  # [B, 3 D]
-        return nn.functional.normalize(self.last(pooled), dim=1)
+        return unit_vectors(self.last(pooled))
 
 
 def _at_ends(of_sources: Tensor, of_targets: Tensor, index: Tensor) -> Tensor:

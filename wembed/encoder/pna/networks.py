@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from wembed.device import to_device
 from wembed.encoder.pna.features import TAP_MODES, group_depths, node_features, tap_modes
 from wembed.encoder.pna.signs import signs_of, turned
 from wembed.graph import Block, WeightGraph
@@ -45,7 +46,7 @@ class Wiring:
 
     def to(self, device: torch.device) -> "Wiring":
         """The same on a device."""
-        moved = (part.to(device) for part in (self.index, self.weights, self.layers, self.depths))
+        moved = (to_device(part, device) for part in (self.index, self.weights, self.layers, self.depths))
         return Wiring(*moved)
 
 
@@ -115,8 +116,8 @@ class PnaBatch:
         return PnaBatch(tuple(_moved(network, moved[id(network.wiring)], device) for network in self.networks))
 
     def select(self, index: Tensor) -> "PnaBatch":
-        """Some of the networks, by index [B']."""
-        return PnaBatch(tuple(self.networks[place] for place in index.tolist()))
+        """Some of the networks, by index [B'], on any device; one on the CPU need not be waited for."""
+        return PnaBatch(tuple(self.networks[place] for place in index.cpu().tolist()))
 
 
 def networks_of(graphs: Sequence[WeightGraph]) -> PnaBatch:
@@ -137,7 +138,7 @@ def edges_of(graph: WeightGraph) -> int:
 
 
 def _moved(network: Network, wiring: Wiring, device: torch.device) -> Network:
-    parts = {name: getattr(network, name).to(device) for name in ("nodes", "modes", "scales")}
+    parts = {name: to_device(getattr(network, name), device) for name in ("nodes", "modes", "scales")}
     return replace(network, **parts, wiring=wiring)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wembed.catalog import CatalogRow, Zoo
-from wembed.device import available_cores
+from wembed.device import CPU, workers_for
 from wembed.errors import WembedError
 from wembed.zoo.builder.files import check_ids
 from wembed.zoo.builder.journal import append_missing, keep_journals, read_journals
@@ -46,7 +46,7 @@ class BuildOptions:
     manifest: BuildManifest
     seed: int
     jobs: int | None = None
-    device: str = "cpu"
+    device: str = CPU
     progress: Progress = silent
     waiting: Callable[[], None] = lambda: None
 
@@ -166,7 +166,7 @@ class _Build:
 
 def jobs_for(stacks: Sequence[Stack], options: BuildOptions) -> int:
     """How many processes work at stacks."""
-    cores = available_cores() if options.device == "cpu" else 1
+    cores = workers_for(options.device)
     worth = int(sum(map(_cost, stacks)) // _WORTH_A_PROCESS)
     return max(1, min(options.jobs or min(cores, worth), len(stacks)))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wembed.catalog import Zoo
+from wembed.device import gpus_for
 from wembed.errors import UsageError, WembedError
 from wembed.zoo.embed.current import settle
 from wembed.zoo.embed.results import EmbedResult
@@ -129,8 +130,7 @@ def _check(address: str) -> None:
 
 def _parts(ray: Any, task: Task, shards: list[Shard], count: int, progress: Progress) -> Iterator[EmbedResult]:
     """What becomes of each shard, so many at a time."""
-    on_gpu = task.device.startswith("cuda")
-    remote = ray.remote(num_cpus=1, num_gpus=int(on_gpu), max_retries=RETRIES)(embed_shard)
+    remote = ray.remote(num_cpus=1, num_gpus=gpus_for(task.device), max_retries=RETRIES)(embed_shard)
     total, told, waiting = len(Zoo.open(task.zoo).rows()), 0, list(shards)
     running: dict[Any, Shard] = {}
     while waiting or running:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from wembed.device import CPU
 from wembed.models import Dataset
 from wembed.symmetry import apply_action, random_action
 from wembed.zoo.builder.lineage.change import Tensors, relative_change
@@ -21,7 +22,7 @@ def make_children(
     parents: Mapping[str, Tensors],
     dataset: Dataset,
     on_step: Callable[[int], None] = lambda step: None,
-    device: str = "cpu",
+    device: str = CPU,
 ) -> list[Derived]:
     """Makes children of one group and one derivation.
 

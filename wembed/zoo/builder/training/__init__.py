@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from wembed.device import CPU
 from wembed.models import Architecture, Dataset
 from wembed.zoo.builder.training.alone import train_alone
 from wembed.zoo.builder.training.stacked import train_stacked
@@ -16,7 +17,7 @@ def train(
     dataset: Dataset,
     snapshots: tuple[int, ...],
     on_step: OnStep = ignore,
-    device: str = "cpu",
+    device: str = CPU,
 ) -> list[Trained]:
     """Trains networks of one architecture on one data set, all at once where their layers allow it.
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wembed.device import to_device
 from wembed.models import Architecture, Dataset, cross_entropy
 from wembed.zoo.builder.training.trainee import DIVERGED_LOSS, OnStep, Trained, Trainee
 
@@ -33,9 +34,10 @@ class _Lesson:
 
     def __init__(self, place: int, trainee: Trainee, module: nn.Module, dataset: Dataset, device: str) -> None:
         self.place, self.trainee, self.module = place, trainee, module
-        start = {name: torch.from_numpy(value).to(device) for name, value in trainee.start.items()}
+        start = {name: to_device(torch.from_numpy(value), device) for name, value in trainee.start.items()}
         module.load_state_dict(start, strict=False)
-        self.inputs, self.labels = dataset.train_inputs.to(device), torch.from_numpy(trainee.labels).to(device)
+        drawn = (dataset.train_inputs, torch.from_numpy(trainee.labels), torch.from_numpy(trainee.batches))
+        self.inputs, self.labels, self.batches = (to_device(values, device) for values in drawn)
         rate, decay = trainee.learning_rate, trainee.weight_decay
         self.optimiser = torch.optim.AdamW(module.parameters(), rate, weight_decay=decay, fused=True)
         weights = [(name, value) for name, value in module.named_parameters() if value.dim() > 1]
@@ -45,9 +47,9 @@ class _Lesson:
     def run(self, snapshots: tuple[int, ...], on_step: OnStep) -> list[Trained]:
         """Takes all steps."""
         kept: list[Trained] = []
-        for step, batch in enumerate(self.trainee.batches[: snapshots[-1] + 1]):
+        for step in range(snapshots[-1] + 1):
             now = self._copied(step) if step in snapshots else None
-            loss = self._loss(batch)
+            loss = self._loss(self.batches[step])
             if (step % _STEPS_PER_LOOK == 0 or now) and not self._is_fine(loss):
                 return self._diverged(kept, step)
             kept += [now] if now else []
@@ -61,12 +63,12 @@ class _Lesson:
                 return [self._copied(step + 1)]
         return kept
 
-    def _loss(self, batch: np.ndarray) -> Tensor:
-        chosen = torch.from_numpy(batch).to(self.inputs.device)
+    def _loss(self, chosen: Tensor) -> Tensor:
         return cross_entropy(self.module(self.inputs[chosen]), self.labels[chosen])
 
     def _is_fine(self, loss: Tensor) -> bool:
-        return bool(loss < DIVERGED_LOSS) and all(value.isfinite().all() for value in self._state().values())
+        finite = torch.stack([value.isfinite().all() for value in self._state().values()]).all()
+        return bool((loss < DIVERGED_LOSS) & finite)
 
     def _diverged(self, kept: list[Trained], step: int) -> list[Trained]:
         last = kept.pop() if kept else Trained(self.place, 0, dict(self.trainee.start))
@@ -81,5 +83,6 @@ class _Lesson:
     @torch.no_grad()
     def _change(self) -> float:
         pairs = [(value, self.starts[name]) for name, value in self.weights.items()]
-        moved = sum(float((now - start).square().sum()) for now, start in pairs)
-        return float(np.sqrt(moved / sum(float(start.square().sum()) for _, start in pairs)))
+        moved = torch.stack([(now - start).square().sum() for now, start in pairs]).tolist()
+        length = torch.stack([start.square().sum() for _, start in pairs]).tolist()
+        return float(np.sqrt(sum(moved) / sum(length)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wembed.device import CPU, to_device
 from wembed.models.architectures import ACTIVATIONS
 from wembed.zoo.builder.training.trainee import Tensors
 
@@ -26,15 +27,15 @@ class StackedModel:
         device: where they are kept.
     """
 
-    def __init__(self, template: nn.Sequential, starts: Sequence[Tensors], device: str = "cpu") -> None:
+    def __init__(self, template: nn.Sequential, starts: Sequence[Tensors], device: str = CPU) -> None:
         self.size = len(starts)
         self.template = template
         self.parameters = {
-            name: torch.from_numpy(np.stack([start[name] for start in starts])).to(device).requires_grad_()
+            name: to_device(torch.from_numpy(np.stack([start[name] for start in starts])), device).requires_grad_()
             for name, _ in template.named_parameters()
         }
         self.statistics = {
-            name: torch.from_numpy(np.stack([start[name] for start in starts])).to(device)
+            name: to_device(torch.from_numpy(np.stack([start[name] for start in starts])), device)
             for name, buffer in template.named_buffers()
             if buffer.is_floating_point()
         }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wembed.device import to_device
 from wembed.models import Architecture, Dataset
 from wembed.zoo.builder.training.stack_model import StackedModel
 from wembed.zoo.builder.training.trainee import DIVERGED_LOSS, OnStep, Trained, Trainee
@@ -77,9 +78,9 @@ class _Stack:
         weights = {name: value.detach().clone() for name, value in model.parameters.items() if value.dim() > 2}
         return cls(
             trainees=trainees,
-            inputs=dataset.train_inputs.to(device),
-            labels=torch.from_numpy(np.stack([trainee.labels for trainee in trainees])).to(device),
-            batches=torch.from_numpy(np.stack([trainee.batches for trainee in trainees], axis=1)).to(device),
+            inputs=to_device(dataset.train_inputs, device),
+            labels=to_device(torch.from_numpy(np.stack([trainee.labels for trainee in trainees])), device),
+            batches=to_device(torch.from_numpy(np.stack([trainee.batches for trainee in trainees], axis=1)), device),
             model=model,
             rates=rates,
             decays=decays,
