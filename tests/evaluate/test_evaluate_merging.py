@@ -6,7 +6,7 @@ import numpy as np
 
 from wembed.encoder import Stats
 from wembed.evaluate.material import gather
-from wembed.evaluate.merging import merged_pairs
+from wembed.evaluate.merging import POINTS, merged_pairs
 from wembed.zoo import silent
 
 
@@ -23,7 +23,7 @@ def test_pairs_are_ends_of_different_test_runs_of_one_configuration(evaluation, 
 def test_curves_start_and_end_at_the_networks_themselves(evaluation, material):
     rows = {row.id: row for row in material.rows}
     for curve in evaluation.curves:
-        assert (curve.t[0], curve.t[-1], len(curve.t)) == (0.0, 1.0, 11)
+        assert (curve.t[0], curve.t[-1], len(curve.t)) == (0.0, 1.0, POINTS)
         for method in ("naive", "aligned"):
             assert np.isclose(curve.loss[method][0], rows[curve.a].loss, atol=1e-4)
             assert np.isclose(curve.loss[method][-1], rows[curve.b].loss, atol=1e-4)
@@ -31,7 +31,7 @@ def test_curves_start_and_end_at_the_networks_themselves(evaluation, material):
 
 def test_numbers_are_the_middles_of_the_curves(evaluation, value):
     for method in ("naive", "aligned"):
-        middles = [curve.accuracy[method][5] for curve in evaluation.curves]
+        middles = [curve.accuracy[method][POINTS // 2] for curve in evaluation.curves]
         found = value("merging", method, "midpoint_accuracy")
         assert np.isclose(found.value, np.mean(middles))
         assert found.n == len(middles)
@@ -39,7 +39,7 @@ def test_numbers_are_the_middles_of_the_curves(evaluation, value):
 
 def test_a_midpoint_stands_beside_its_endpoints_and_controls(evaluation, value):
     rows = [r for r in evaluation.results if (r.task, r.metric, r.split) == ("merging", "midpoint_accuracy", "test")]
-    assert {row.encoder for row in rows} >= {"endpoints", "naive", "aligned", "noise"}
+    assert {row.encoder for row in rows} >= {"endpoints", "ensemble", "naive", "aligned", "noise"}
     lower = value("merging", "endpoints", "lower_accuracy").value
     assert lower < value("merging", "endpoints", "midpoint_accuracy").value
 

@@ -6,17 +6,22 @@ import torch
 
 from wembed.checkpoint import in_memory
 from wembed.encoder import load_encoder
+from wembed.encoder.gnn import Gnn
+from wembed.encoder.readout import GnnConfig
 from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging import MergeOptions, merge, merge_by_embedding, score_controls
-from wembed.merging.embedding import _Held, learned_part
+from wembed.merging.embedding import merge_each_by_embedding
+from wembed.merging.embedding.goals import Goal
+from wembed.merging.embedding.seen import Seen
+from wembed.merging.ensemble import ensemble_scores
 from wembed.merging.tensors import as_checkpoint
-from wembed.models import CNN, MLP
+from wembed.models import CNN, MLP, load_module, score
 
 ARCHITECTURES = [
-    MLP(hidden=(32, 32)),
-    MLP(hidden=(24,), activation="tanh"),
-    MLP(hidden=(24, 16), norm="batch"),
-    CNN(hidden=(6,), norm="batch"),
+    MLP(hidden=(12, 12)),
+    MLP(hidden=(12,), activation="tanh"),
+    MLP(hidden=(10, 8), norm="batch"),
+    CNN(hidden=(4,), norm="batch"),
 ]
 
 
@@ -28,27 +33,89 @@ def gnn():
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: a.label)
 def test_the_differentiable_way_gives_the_encoders_own_embedding(trained, gnn, architecture):
     checkpoint, spec = trained(architecture, 0)
-    held = _Held.of(checkpoint, spec)
-    weights = {name: torch.from_numpy(checkpoint.read(name)).requires_grad_() for name in held.views}
-    seen = gnn.module(held.batch_of(weights))
+    now = Seen.of([checkpoint], spec)
+    names = [layer.weight for layer in now.layers] + [layer.bias for layer in now.layers if layer.bias]
+    tensors = {name: torch.from_numpy(checkpoint.read(name)[None]).requires_grad_() for name in names}
+    seen = gnn.module(now.at(tensors))
     expected = gnn.embed([(checkpoint, spec)])
     torch.testing.assert_close(torch.nn.functional.normalize(seen).detach().numpy(), expected, rtol=0, atol=1e-4)
-    assert all(gradient.abs().max() > 0 for gradient in torch.autograd.grad(seen.sum(), list(weights.values())))
+    gradients = torch.autograd.grad(seen.sum(), [tensors[layer.weight] for layer in now.layers])
+    assert all(gradient.abs().max() > 0 for gradient in gradients)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: a.label)
-def test_the_merge_is_nearer_to_the_interpolated_embedding(trained, gnn, architecture):
+def miss(encoder, items, merged, maximise=None) -> float:
+    """How far a network is from what a merge of others should look like."""
+    goal = Goal.between([items], merged.weights, encoder, maximise)
+    now = Seen.of([as_checkpoint(merged.common, items[0][0])], merged.aligned.spec)
+    with torch.no_grad():
+        return goal.miss(now.batch).item()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "maximise"),
+    [*((architecture, None) for architecture in ARCHITECTURES), (ARCHITECTURES[1], "accuracy")],
+)
+def test_the_merge_looks_more_like_what_is_between_its_endpoints(trained, gnn, architecture, maximise):
     items = [trained(architecture, 0), trained(architecture, 1)]
-    average, moved = merge(items, MergeOptions()), merge_by_embedding(items, MergeOptions(), gnn)
-    target = learned_part(gnn, items).sum(0)
-    near, far = (
-        learned_part(gnn, [(as_checkpoint(merged.common, items[0][0]), items[0][1])])[0] @ target
-        for merged in (moved, average)
-    )
-    assert near > far
+    average = merge(items, MergeOptions())
+    moved = merge_by_embedding(items, MergeOptions(), gnn, maximise)
+    assert miss(gnn, items, moved, maximise) < miss(gnn, items, average, maximise)
+
+
+def test_no_tensor_goes_farther_than_its_region(trained, gnn):
+    items = [trained(ARCHITECTURES[0], 0), trained(ARCHITECTURES[0], 1)]
+    average, moved = merge(items, MergeOptions()), merge_by_embedding(items, MergeOptions(), gnn, "accuracy")
+    first, second = moved.aligned.networks
     for name, values in average.common.items():
-        step = np.linalg.norm(moved.common[name] - values) / np.linalg.norm(values)
-        assert step < 0.2
+        step, way = (np.linalg.norm(x) for x in (moved.common[name] - values, second[name] - first[name]))
+        assert step <= 0.6 * way + 1e-6  # half of it between the endpoints, a tenth beside that
+
+
+def test_pairs_that_move_together_end_where_each_does_alone(trained, gnn):
+    first, second, third = (trained(ARCHITECTURES[1], seed) for seed in range(3))
+    pairs = [[first, second], [second, third]]
+    together = merge_each_by_embedding(pairs, MergeOptions(), gnn)
+    for pair, found in zip(pairs, together, strict=True):
+        alone = merge_by_embedding(pair, MergeOptions(), gnn)
+        for name, values in alone.common.items():
+            np.testing.assert_allclose(found.common[name], values, rtol=0, atol=2e-3 * np.abs(values).max())
+
+
+def test_three_networks_are_merged_by_embedding(trained, gnn):
+    items = [trained(ARCHITECTURES[1], seed) for seed in range(3)]
+    average, moved = merge(items, MergeOptions()), merge_by_embedding(items, MergeOptions(), gnn)
+    assert miss(gnn, items, moved) < miss(gnn, items, average)
+
+
+def test_all_of_an_endpoint_is_that_endpoint(trained, gnn):
+    items = [trained(ARCHITECTURES[1], 0), trained(ARCHITECTURES[1], 1)]
+    found = merge_by_embedding(items, MergeOptions(t=0.0), gnn)
+    for name, values in found.tensors.items():
+        np.testing.assert_allclose(values, items[0][0].read(name), rtol=1e-5, atol=1e-6)
+
+
+def test_with_data_the_merge_loses_no_more_than_the_average(trained, digits, gnn):
+    items = [trained(ARCHITECTURES[1], 0), trained(ARCHITECTURES[1], 1)]
+    options = MergeOptions(dataset=digits)
+    losses = [
+        score(load_module(as_checkpoint(merged.common, items[0][0])), digits.train_inputs, digits.train_labels).loss
+        for merged in (merge_by_embedding(items, options, gnn), merge(items, options))
+    ]
+    assert losses[0] <= losses[1]
+
+
+def test_an_encoder_without_probes_leaves_the_embedding_no_farther(trained):
+    items = [trained(ARCHITECTURES[1], 0), trained(ARCHITECTURES[1], 1)]
+    encoder = Gnn(GnnConfig(probes=0))
+    average, moved = merge(items, MergeOptions()), merge_by_embedding(items, MergeOptions(), encoder)
+    assert miss(encoder, items, moved) <= miss(encoder, items, average)
+
+
+def test_the_ensemble_says_the_mean_of_what_its_members_say(trained, digits):
+    members = [trained(ARCHITECTURES[0], seed)[0] for seed in (0, 1)]
+    said = sum(load_module(member)(digits.test_inputs).softmax(-1) for member in members)
+    right = (said.argmax(1) == digits.test_labels).float().mean().item()
+    assert ensemble_scores(members, digits).accuracy == pytest.approx(right)
 
 
 def test_the_step_is_scored_beside_noise_of_its_length(trained, digits, gnn):

@@ -8,7 +8,7 @@ from small_networks import NETWORKS
 from wembed.checkpoint import open_checkpoint, write_safetensors
 from wembed.errors import CheckpointRefusedError
 from wembed.merging.aligned import common_spec
-from wembed.merging.embedding import _Held
+from wembed.merging.embedding.seen import Seen
 from wembed.merging.gauge import scale_action
 from wembed.merging.tensors import acted, tensors_of
 from wembed.symmetry.action.permuted_copy import encode
@@ -26,13 +26,13 @@ def test_experts_in_slices_are_refused(tmp_path):
 def test_fused_weights_are_refused_by_embedding():
     net = NETWORKS["fused"](0)
     with pytest.raises(CheckpointRefusedError, match="it has fused weights"):
-        _Held.of(InMemory(net.arrays), net.spec)
+        Seen.of([InMemory(net.arrays)], net.spec)
 
 
 def test_repeated_key_heads_are_refused_by_embedding():
     net = NETWORKS["attention"](0)
     with pytest.raises(CheckpointRefusedError, match="is no matrix or convolution with its targets first"):
-        _Held.of(InMemory(net.arrays), net.spec)
+        Seen.of([InMemory(net.arrays)], net.spec)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"experts"}))

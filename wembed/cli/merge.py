@@ -1,50 +1,79 @@
 """`wembed merge`."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from wembed.cli import options
-from wembed.cli.output import DECIMALS, Output
-from wembed.errors import UsageError
+from wembed.cli.output import Output
 
-if TYPE_CHECKING:
-    from wembed.encoder import Encoder, Item
-    from wembed.merging import Merged
-    from wembed.models import Dataset
+MethodName = Literal["linear", "slerp", "ties", "dare", "task", "stock", "embedding"]
+AlignName = Literal["weights", "embedding", "none"]
+DtypeName = Literal["bfloat16", "float16", "float32", "float64"]
+Maximised = Literal["accuracy"]
 
-COLUMNS = ("method", "align", "out", "groups_aligned", "cost_before", "cost_after")
-
-MethodName = Literal["linear", "embedding"]
-AlignName = Literal["weights", "none"]
+_OF_BASE = "Of ties, dare, task, stock"
 
 
 def merge(
-    checkpoints: Annotated[list[str], typer.Argument(metavar="A B [C...]", help=f"Checkpoints: {options.CHECKPOINT}.")],
+    checkpoints: Annotated[
+        list[str] | None, typer.Argument(metavar="A B [C...]", help=f"Checkpoints: {options.CHECKPOINT}.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="OUT.safetensors", help="What to write.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="A new .safetensors file, or the name of a new folder."),
     ] = None,
     method: Annotated[
-        MethodName,
-        typer.Option("--method", help="embedding: move the average to where an encoder expects it; experimental."),
-    ] = "linear",
+        MethodName | None, typer.Option("--method", help="How values are combined; default: linear, the average.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="CKPT", help=f"{_OF_BASE}: what all were fine-tuned from.")
+    ] = None,
     align: Annotated[
-        AlignName, typer.Option("--align", help="weights: bring neurons into A's order first; none: do not.")
-    ] = "weights",
+        AlignName | None,
+        typer.Option(
+            "--align", help="How neurons are brought into the first one's order; default: weights, with --base none."
+        ),
+    ] = None,
     t: Annotated[
         float | None, typer.Option("-t", min=0.0, max=1.0, help="The share of B; default: all count alike.")
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights", metavar="W,W", help="How much each counts; predicted: as its predicted accuracy is high."
+        ),
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option("--density", help="Of ties, dare: the share of each difference that is kept.")
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Of ties, dare, task: what the sum is multiplied by; default: 1.")
+    ] = None,
+    dtype: Annotated[
+        DtypeName | None, typer.Option("--dtype", help="Of what is written; default: the first's.")
+    ] = None,
+    shard_size: Annotated[
+        str | None, typer.Option("--shard-size", metavar="SIZE", help="The most in a file of a folder, such as 5GB.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", metavar="FILE", help="All of this in YAML; flags go before it.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say tensor by tensor what would be done, from headers alone.")
+    ] = False,
     data: options.Data = None,
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", metavar="NAME", help="Of --method embedding: gnn, one of the zoo, a folder."),
+        typer.Option("--encoder", metavar="NAME", help="That networks are seen through: of the zoo, or a folder."),
+    ] = None,
+    maximise: Annotated[
+        Maximised | None, typer.Option("--maximise", help="Of embedding: look for the highest prediction.")
     ] = None,
     device: options.Device = "auto",
     gpu: options.Gpu = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Match and report, write nothing.")] = False,
-    seed: options.Seed = 0,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="All randomness; default: 0.")] = None,
     spec: options.Spec = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     format: options.Format = "auto",
@@ -53,93 +82,30 @@ def merge(
 ) -> None:
     """Merge networks of one architecture into one, their neurons brought into the order of the first.
 
-    With --data, its training part also tells which match of neurons is best, and batch-norm statistics are recomputed
-    on it; accuracies on its held-out part stand beside those of the endpoints, of the plain average, and of an endpoint
-    with as much noise as the merge is away.
+    Fine-tunes of one base, given with --base, are merged as they are. A folder gets the config and the tokenizer of the
+    base, else of the first, and a model card with the recipe; nothing is written over. With --data, its training part
+    also tells which match of neurons is best, and batch-norm statistics are recomputed on it; accuracies on its
+    held-out part stand beside those of the endpoints, of the plain average, and of an endpoint with as much noise as
+    the merge is away.
 
     Example: wembed merge a.safetensors b.safetensors -o merged.safetensors --data digits
+
+    Example: wembed merge code/ chat/ --base llama/ --method ties --density 0.2 -o merged/ --dry-run
+
+    Example: wembed merge --recipe recipe.yaml -o merged/
+
+    The keys of a recipe are these options, and models:
+    {method: ties, base: llama, models: [{model: code, weight: 0.3}, {model: chat, weight: 0.7}], density: 0.2}
     """
-    from wembed.cli.datasets import open_dataset
-    from wembed.merging import MergeOptions, merge_by_embedding, save_merged
-    from wembed.merging import merge as merge_items
+    from wembed.cli.merge_asked import asked_recipe
+    from wembed.cli.merge_work import Call, perform, show_plan
 
     output = Output.choose(format, json, quiet)
-    if out is None and not dry_run:
-        raise UsageError("a merge is written to a file", "give -o OUT.safetensors, or --dry-run")
-    names = options.with_standard_input(checkpoints)
-    items = _open(output, names, zoo, spec, out)
-    dataset = open_dataset(data) if data else None
-    how = MergeOptions(t, align, dataset, seed)
-    if method == "embedding":
-        merged = merge_by_embedding(items, how, _encoder(encoder, zoo, options.device_name(device, gpu)))
-    else:
-        merged = merge_items(items, how)
-    _warn(output, merged, dataset)
-    written = None if dry_run else out
-    if written:
-        derivation = f"merge of {', '.join(names)} ({method}, {align}, t={merged.weights[-1]:g})"
-        save_merged(merged, [checkpoint for checkpoint, _ in items], written, derivation)
-    scores = _scores(output, items, merged, dataset, seed) if dataset else {}
-    output.rows([{"method": method, "align": align, "out": written, **_costs(merged), **scores}], (*COLUMNS, *scores))
-    output.next_command("path", *names[:2], zoo=zoo)
-
-
-def _open(output: Output, names: Sequence[str], zoo: Path, spec: Path | None, out: Path | None) -> "list[Item]":
-    """Opens the checkpoints, none of which may be what is written."""
-    from wembed.cli.network import Sources
-    from wembed.cli.opened import check_out, open_one
-
-    opened = [open_one(output, name, zoo, Sources(spec)) for name in names]
-    if out:
-        for one in opened:
-            check_out(out, one.checkpoint)
-    return [(one.checkpoint, one.spec) for one in opened]
-
-
-def _encoder(name: str | None, zoo: Path, device: str) -> "Encoder":
-    """Gives the encoder through which a merge is seen: one that lets gradients through, if it's not named."""
-    from wembed.catalog import Zoo
-    from wembed.zoo import find_encoder
-
-    return find_encoder(name or "gnn", Zoo.open(zoo) if Zoo.is_zoo(zoo) else None, device)
-
-
-def _warn(output: Output, merged: "Merged", dataset: "Dataset | None") -> None:
-    """Says what stands between the average and a good one."""
-    spec = merged.aligned.spec
-    if not spec.has_free:
-        output.warn("no neurons may be permuted, see `wembed inspect`: the weights are averaged in their own order")
-    elif spec.tier == "inferred":
-        output.note("which neurons may be permuted was inferred from names and shapes, not proven")
-    if dataset is None and any(layer.kind == "batch_norm" for layer in spec.layers):
-        output.note("batch-norm statistics are averages, give --data to recompute them")
-
-
-def _costs(merged: "Merged") -> dict[str, object]:
-    aligned = merged.aligned
-    return {
-        "groups_aligned": aligned.groups,
-        "cost_before": aligned.cost_before,
-        "cost_after": aligned.cost_after,
-    }
-
-
-def _scores(
-    output: Output, items: "Sequence[Item]", merged: "Merged", dataset: "Dataset", seed: int
-) -> dict[str, object]:
-    """Gives the accuracies of the merge and of its controls, by column; says where a control is better."""
-    from wembed.merging import score_controls
-
-    found = score_controls(items, merged, dataset, seed)
-    scores: dict[str, object] = {
-        "accuracy": found.merged.accuracy,
-        "endpoints": [round(scores.accuracy, DECIMALS) for scores in found.endpoints],
-        "naive": found.naive.accuracy,
-        "noised_endpoint": found.noised_endpoint.accuracy,
-    }
-    if found.aligned.accuracy > found.merged.accuracy:
-        better = f"{found.aligned.accuracy:.3f} against {found.merged.accuracy:.3f} on held-out data"
-        output.warn(f"the aligned average is better than this merge, {better}: --method linear gives it")
-    if found.noised_average:
-        scores |= {"aligned": found.aligned.accuracy, "noised_aligned": found.noised_average.accuracy}
-    return scores
+    flags = {
+        "method": method, "base": base, "align": align, "t": t, "density": density, "scale": scale, "dtype": dtype,
+        "shard_size": shard_size, "data": data, "encoder": encoder, "maximise": maximise, "seed": seed,
+    }  # fmt: skip
+    models = options.with_standard_input(checkpoints) if checkpoints else []
+    asked = asked_recipe(recipe, models, weights, flags)
+    call = Call(out, spec, zoo, options.device_name(device, gpu))
+    (show_plan if dry_run else perform)(output, asked, call)

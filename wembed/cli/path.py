@@ -1,14 +1,15 @@
 """`wembed path`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from wembed.cli import options
 from wembed.cli.output import Output
-from wembed.errors import UsageError
 
 COLUMNS = ("t", "naive_accuracy", "aligned_accuracy", "naive_loss", "aligned_loss")
+AlignName = Literal["weights", "embedding", "none"]
 
 _CHECKPOINT = "A checkpoint: a file, a folder with shards, or an id of the zoo."
 
@@ -18,6 +19,17 @@ def path(
     b: Annotated[str, typer.Argument(metavar="B", help=_CHECKPOINT)],
     data: options.Data = None,
     points: Annotated[int, typer.Option("--points", min=2, max=1001, help="How many, both ends included.")] = 11,
+    align: Annotated[
+        AlignName,
+        typer.Option("--align", help="How neurons are brought into the order of A; none: both paths are the same."),
+    ] = "weights",
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", metavar="NAME", help="Of --align embedding: what sees neurons; default: gnn."),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw both paths, too.")] = None,
+    device: options.Device = "auto",
+    gpu: options.Gpu = False,
     seed: options.Seed = 0,
     spec: options.Spec = None,
     zoo: options.Zoo = options.DEFAULT_ZOO,
@@ -27,24 +39,19 @@ def path(
 ) -> None:
     """Show accuracy and loss on held-out data along the line between two networks, as they are and aligned.
 
-    Without --data it is the data set that both files say they were trained on.
+    The barrier is how far the loss along the line rises above the straight line between those of the ends. Without
+    --data it is the data set that both files say they were trained on.
 
-    Example: wembed path a.safetensors b.safetensors --data digits
+    Example: wembed path a.safetensors b.safetensors --data digits --points 21 --plot path.png
     """
-    from wembed.cli.datasets import open_dataset
-    from wembed.cli.network import Sources
-    from wembed.cli.opened import open_one
-    from wembed.merging import common_dataset, interpolations
-    from wembed.models import load_dataset
+    from wembed.cli.path_shown import check_plot, note_curve, save_plot
+    from wembed.cli.path_work import Call, follow
 
     output = Output.choose(format, json, quiet)
-    opened = [open_one(output, name, zoo, Sources(spec)) for name in (a, b)]
-    named = common_dataset([one.checkpoint for one in opened])
-    if not (data or named):
-        raise UsageError("the files do not name one data set to run them on", "give one with --data")
-    dataset = open_dataset(data) if data else load_dataset(named)
-    first, second = ((one.checkpoint, one.spec) for one in opened)
-    curve = interpolations(first, second, dataset, points, seed)
-    output.rows([vars(point) for point in curve.points], COLUMNS)
-    output.note(f"loss barrier on {dataset.name}: naive {curve.naive_barrier:.3f}, aligned {curve.aligned_barrier:.3f}")
+    check_plot(plot)
+    call = Call(data, points, align, encoder, options.device_name(device, gpu), seed, spec, zoo)
+    found = follow(output, a, b, call)
+    output.rows([vars(point) for point in found.curve.points], COLUMNS)
+    note_curve(output, found.curve, found.dataset)
+    save_plot(output, found.curve, f"{a} to {b}, on {found.dataset}", plot)
     output.next_command("merge", a, b, "-o", "merged.safetensors", zoo=zoo)

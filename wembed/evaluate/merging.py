@@ -1,8 +1,8 @@
 """Merging: what networks half-way between two held-out ones reach, beside their endpoints and beside chance.
 
 Pairs are the last snapshots of test runs of one configuration and different families. Rows of all pairs come first,
-then those of every configuration, split test:LABEL. Merging by embedding takes long: it is done for some pairs of one
-configuration, split test:LABEL/N, beside the other methods on the same N pairs.
+then those of every configuration, split test:LABEL. Merging by embedding takes long: it is done for the pairs of the
+commonest configuration, all at once, beside the other methods on the same pairs.
 """
 
 import itertools
@@ -14,31 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint
-from wembed.encoder import Encoder
+from wembed.encoder import Encoder, Item
 from wembed.errors import CheckpointRefusedError, NotFoundError, UsageError
 from wembed.evaluate.material import Material, config_of, run_of
 from wembed.evaluate.resampling import draw_pairs, estimated_by, pair_means
 from wembed.evaluate.results import Curve, Result
 from wembed.merging import (
     Controls,
+    Merged,
     MergeOptions,
     PathCurve,
     check_dataset,
     merge,
-    merge_by_embedding,
     path_of,
     score_controls,
 )
-from wembed.models import Dataset, load_dataset
+from wembed.merging.embedding import merge_each_by_embedding
+from wembed.merging.ensemble import ensemble_scores
+from wembed.models import Scores, load_dataset
 from wembed.models.data import DATASETS
 from wembed.zoo import Progress
 
 TASK = "merging"
 EMBEDDING = "embedding"  # the method that goes by an encoder
-POINTS = 11
-_MAIN_PAIRS = 24  # of the commonest configuration
-_OTHER_PAIRS = 6
-_EMBEDDED_PAIRS = 8
+POINTS = 9  # of a path: an odd number has the middle among them
+_MAIN_PAIRS = 30  # of the commonest configuration
+_OTHER_PAIRS = 4
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Pair:
         second: place in the zoo.
         path: accuracy and loss along the line.
         controls: what is half-way, and what it is measured against.
+        ensemble: what the mean of both networks' answers reaches.
         is_embedded: whether it was merged by embedding, too.
     """
 
@@ -59,6 +61,7 @@ class Pair:
     second: int
     path: PathCurve
     controls: Controls
+    ensemble: Scores
     is_embedded: bool
 
 
@@ -71,20 +74,39 @@ def merged_pairs(material: Material, encoder: Encoder, seed: int, progress: Prog
         seed: of the choice and of matching.
         progress: told after every pair.
     """
-    data: dict[str, Dataset] = {}
-    chosen, found = _chosen(material, seed), []
-    for number, (first, second) in enumerate(chosen, start=1):
-        name = material.rows[first].dataset or ""
-        data[name] = data.get(name) or load_dataset(name)
-        items = [material.items[first], material.items[second]]
-        options = MergeOptions(t=0.5, dataset=data[name], seed=seed)
-        is_embedded = number <= _EMBEDDED_PAIRS and lets_gradients_through(encoder)
-        merged = merge_by_embedding(items, options, encoder) if is_embedded else merge(items, options)
-        path = path_of(items, merged.aligned, data[name], POINTS)
-        controls = score_controls(items, merged, data[name], seed)
-        found.append(Pair(config_of(material.rows[first]), first, second, path, controls, is_embedded))
-        progress(number, len(chosen))
+    found: list[Pair] = []
+    groups = _chosen(material, seed)
+    total = sum(map(len, groups))
+    for number, places in enumerate(groups):
+        options = MergeOptions(t=0.5, dataset=load_dataset(material.rows[places[0][0]].dataset or ""), seed=seed)
+        pairs = [[material.items[place] for place in pair] for pair in places]
+        steered = _steered(pairs, options, encoder) if number == 0 else []
+        for ends, one in zip(places, steered or [merge(pair, options) for pair in pairs], strict=True):
+            found.append(_measured(material, ends, one, options, bool(steered)))
+            progress(len(found), total)
     return found
+
+
+def _steered(pairs: Sequence[Sequence[Item]], options: MergeOptions, encoder: Encoder) -> list[Merged]:
+    """Pairs of one configuration merged by embedding; none where encoder or networks are of a kind that can't be."""
+    if not lets_gradients_through(encoder):
+        return []
+    try:
+        return merge_each_by_embedding(pairs, options, encoder)
+    except CheckpointRefusedError:
+        return []
+
+
+def _measured(
+    material: Material, ends: tuple[int, int], merged: Merged, options: MergeOptions, is_embedded: bool
+) -> Pair:
+    """What lies between two networks, and what it is measured against."""
+    assert options.dataset is not None  # pairs of no known data set are not chosen
+    items, label = [material.items[place] for place in ends], config_of(material.rows[ends[0]])
+    path = path_of(items, merged.aligned, options.dataset, POINTS)
+    controls = score_controls(items, merged, options.dataset, options.seed)
+    ensemble = ensemble_scores([checkpoint for checkpoint, _ in items], options.dataset)
+    return Pair(label, *ends, path, controls, ensemble, is_embedded)
 
 
 def lets_gradients_through(encoder: Encoder) -> bool:
@@ -95,7 +117,7 @@ def lets_gradients_through(encoder: Encoder) -> bool:
 
 
 def merging_results(material: Material, pairs: Sequence[Pair], seed: int = 0) -> Iterator[Result]:
-    """Rows over all pairs, over those of each configuration, and over those that were merged by embedding.
+    """Rows over all pairs, then over those of each configuration.
 
     Args:
         material: the zoo.
@@ -105,9 +127,6 @@ def merging_results(material: Material, pairs: Sequence[Pair], seed: int = 0) ->
     yield from _rows(material, pairs, "test", seed)
     for label in dict.fromkeys(pair.label for pair in pairs):
         yield from _rows(material, [pair for pair in pairs if pair.label == label], f"test:{label}", seed)
-    for label in dict.fromkeys(pair.label for pair in pairs if pair.is_embedded):
-        part = [pair for pair in pairs if pair.is_embedded and pair.label == label]
-        yield from _rows(material, part, f"test:{label}/{len(part)}", seed)
 
 
 def curves(material: Material, pairs: Sequence[Pair]) -> list[Curve]:
@@ -131,8 +150,8 @@ def curves(material: Material, pairs: Sequence[Pair]) -> list[Curve]:
     ]
 
 
-def _chosen(material: Material, seed: int) -> list[tuple[int, int]]:
-    """The pairs, those of the zoo's commonest configuration first, whatever the split made of it."""
+def _chosen(material: Material, seed: int) -> list[list[tuple[int, int]]]:
+    """The pairs of each configuration, that of most checkpoints in the zoo first, whatever the split made of it."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     usable = material.side("test") & material.finals() & material.where(lambda row: row.status is None)
     for place in np.flatnonzero(usable).tolist():
@@ -140,14 +159,15 @@ def _chosen(material: Material, seed: int) -> list[tuple[int, int]]:
         if row.dataset in DATASETS and _is_runnable(checkpoint, row.dataset):
             groups[config_of(row), spec.hash].append(place)
     generator = np.random.default_rng([seed, 6])
-    pairs: list[tuple[int, int]] = []
+    chosen: list[list[tuple[int, int]]] = []
     sizes = Counter(config_of(row) for row in material.rows)
     for key in sorted(groups, key=lambda key: (-sizes[key[0]], key)):
         places = sorted(groups[key], key=lambda place: run_of(material.rows[place]))
         possible = [pair for pair in itertools.combinations(places, 2) if _are_strangers(material, pair)]
-        most = _OTHER_PAIRS if pairs else _MAIN_PAIRS
-        pairs += [possible[number] for number in sorted(generator.permutation(len(possible))[:most])]
-    return pairs
+        most = _OTHER_PAIRS if chosen else _MAIN_PAIRS
+        if possible:
+            chosen.append([possible[number] for number in sorted(generator.permutation(len(possible))[:most])])
+    return chosen
 
 
 def _are_strangers(material: Material, pair: tuple[int, int]) -> bool:
@@ -183,6 +203,7 @@ def _rows(material: Material, pairs: Sequence[Pair], split: str, seed: int) -> I
     ends = [[score.accuracy for score in pair.controls.endpoints] for pair in pairs]
     yield row("endpoints", "midpoint_accuracy", [sum(pair) / 2 for pair in ends])
     yield row("endpoints", "lower_accuracy", [min(pair) for pair in ends])
+    yield row("ensemble", "midpoint_accuracy", [pair.ensemble.accuracy for pair in pairs])
     for name, accuracies in _midpoints(pairs).items():
         yield row(name, "midpoint_accuracy", accuracies)
     barriers = {name: _barriers(pairs, name) for name in ("naive", "aligned")}

@@ -8,7 +8,7 @@ import numpy as np
 
 from wembed.kinship.rounding import agree
 from wembed.kinship.shared import Read, Shared, Values
-from wembed.merging.match import compared
+from wembed.merging.matching.groups import compared
 
 _LEAST = 1e-30
 

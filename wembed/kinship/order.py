@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.kinship.shared import Shared, Values
-from wembed.merging.match import Group, compared, free_groups
+from wembed.merging.matching.groups import Group, compared, free_groups
 
 REORDERINGS = 9_999
 _ENOUGH = 50  # reorderings that are as alike as the given order: not one of many that are

@@ -20,7 +20,7 @@ from wembed.kinship.order import OrderTest, order_test
 from wembed.kinship.same import Network, are_same
 from wembed.kinship.shared import LARGEST_MATCHED, Shared, are_of_one_structure, share
 from wembed.kinship.strangers import FEWEST_STRANGERS, LEVEL, SURELY_ALIKE, p_among
-from wembed.merging.match import free_groups
+from wembed.merging.matching.groups import free_groups
 
 _FEWEST_NEURONS = 16  # that were matched, for likeness without strangers to say anything
 _MOST_MATCHED = 10_000_000  # parameters of all strangers together: matching them takes half a minute

@@ -12,7 +12,7 @@ import numpy as np
 from wembed.encoder import Item
 from wembed.merging.aligned import unaligned
 from wembed.merging.combine import Merged
-from wembed.merging.match import compared
+from wembed.merging.matching.search import compared
 from wembed.merging.repair import renewed
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import Tensors, as_checkpoint

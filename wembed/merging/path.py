@@ -7,7 +7,9 @@ import numpy as np
 
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Item
+from wembed.errors import UsageError
 from wembed.merging.aligned import Aligned, align, common_spec, unaligned
+from wembed.merging.combine import MergeOptions
 from wembed.merging.repair import renewed
 from wembed.merging.statistics import check_dataset
 from wembed.merging.tensors import as_checkpoint
@@ -50,7 +52,9 @@ class PathCurve:
         return _barrier([(point.t, point.aligned_loss) for point in self.points])
 
 
-def interpolations(first: Item, second: Item, dataset: Dataset, points: int = 11, seed: int = 0) -> PathCurve:
+def interpolations(
+    first: Item, second: Item, dataset: Dataset, points: int = 11, options: MergeOptions | None = None
+) -> PathCurve:
     """The path between two networks.
 
     At every point batch-norm statistics are recomputed, of plain averages too, and units of matched ones repaired.
@@ -60,15 +64,22 @@ def interpolations(first: Item, second: Item, dataset: Dataset, points: int = 11
         second: where t is 1.
         dataset: its training inputs give statistics, its held-out ones accuracy and loss.
         points: how many, evenly spaced, 2 or more.
-        seed: of the matching.
+        options: how the two are matched; with `align="none"` both paths are that of the files.
 
     Raises:
         CheckpointRefusedError: the two are not mergeable, or do not say how to run them.
-        UsageError: the data set does not fit.
+        UsageError: the data set does not fit, or `align="embedding"` without an encoder that sees neurons.
     """
-    spec = common_spec([first, second])
-    check_dataset(first[0], dataset)
-    aligned = align([first[0], second[0]], spec, np.random.default_rng(seed), dataset)
+    options = options or MergeOptions()
+    checkpoints, spec = [first[0], second[0]], common_spec([first, second])
+    for checkpoint in checkpoints:
+        check_dataset(checkpoint, dataset)
+    if options.align == "none":
+        return path_of([first, second], unaligned(checkpoints, spec), dataset, points)
+    if options.align == "embedding" and options.encoder is None:
+        raise UsageError("--align embedding sees neurons through an encoder", "give one with --encoder")
+    encoder = options.encoder if options.align == "embedding" else None
+    aligned = align(checkpoints, spec, np.random.default_rng(options.seed), dataset, encoder)
     return path_of([first, second], aligned, dataset, points)
 
 

@@ -11,7 +11,7 @@ from wembed.report.lookup import ACCURACY, best, direction, is_control, names, r
 from wembed.report.tasks import wording
 from wembed.report.words import in_one_line
 
-REFERENCES = ("endpoints",)  # what merging starts from competes with nothing
+REFERENCES = ("endpoints", "ensemble")  # what merging starts from, and what is no one network, compete with nothing
 _HEADS = {
     "recall@1": "Recall@1",
     "recall@5": "Recall@5",

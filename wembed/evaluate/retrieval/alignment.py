@@ -19,7 +19,7 @@ from wembed.evaluate.retrieval.ranking import ranking
 from wembed.evaluate.retrieval.recall import Ranks, RecallRows, Retrieved
 from wembed.evaluate.retrieval.tasks import Task, chosen_queries
 from wembed.merging.gauge import scale_action
-from wembed.merging.match import compared, match
+from wembed.merging.matching.search import compared, match
 from wembed.merging.tensors import Tensors, acted, tensors_of
 from wembed.symmetry import SymmetrySpec
 

@@ -5,6 +5,7 @@ were noisy. So units are also matched by what they pass on, the loss of the aver
 single swaps of units improve on the best. Held-out inputs take no part.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from wembed.checkpoint import Checkpoint
-from wembed.merging.match import assignment, free_groups, matches, nearer, positions_of
+from wembed.merging.matching.assign import assigned, likeness
+from wembed.merging.matching.groups import Group, free_groups, positions_of
+from wembed.merging.matching.search import Matching, distance, matches, refined
 from wembed.merging.tensors import Tensors, acted, as_checkpoint, tensors_of
 from wembed.merging.units import units_first
 from wembed.models import Dataset, load_module, score
@@ -93,27 +96,33 @@ class Trial:
         return self.module
 
 
-def match_with_data(first: Tensors, second: Tensors, trial: Trial, generator: np.random.Generator) -> Action:
-    """The permutations and signs of `second` whose average with `first` has the least training loss.
+def match_with_data(
+    first: Tensors, second: Tensors, trial: Trial, generator: np.random.Generator, start: Action | None = None
+) -> Matching:
+    """What makes the average of `second` with `first` have the least training loss.
 
     Args:
         first: the tensors of the spec, float64, in common scales.
         second: the same for the network that moves.
         trial: what decides.
-        generator: see `match`.
+        generator: see `matching`.
+        start: see `matching`.
     """
-    spec = trial.spec
-    by_weights = matches(first, second, spec, generator)
+    began, spec = time.process_time(), trial.spec
+    by_weights = matches(first, second, spec, generator, start)
     # From the best of these on, units that never fire, which are all alike, fall out alike whatever the file's order.
-    step = match_activations(first, acted(by_weights[0], spec, second), trial)
-    active = compose(step, by_weights[0], spec)
-    candidates = [*by_weights, active, nearer(first, second, active, spec, generator)]
+    step = match_activations(first, acted(by_weights[0].action, spec, second), trial)
+    active = compose(step, by_weights[0].action, spec)
+    by_both = refined(first, second, spec, generator, active)
 
     def loss(action: Action) -> float:
         return trial.loss(_middle(first, acted(action, spec, second)))
 
-    best = min(candidates, key=loss)
-    return compose(_swaps(first, acted(best, spec, second), trial, generator), best, spec)
+    best = min([*(found.action for found in by_weights), active, by_both.action], key=loss)
+    action = compose(_swaps(first, acted(best, spec, second), trial, generator), best, spec)
+    iterations = sum(found.iterations for found in (*by_weights, by_both))
+    after = distance(first, acted(action, spec, second), spec)
+    return Matching(action, iterations, by_both.cost_before, after, time.process_time() - began)
 
 
 def _swaps(first: Tensors, second: Tensors, trial: Trial, generator: np.random.Generator) -> Action:
@@ -140,13 +149,18 @@ def _middle(first: Tensors, second: Tensors) -> Tensors:
 def match_activations(first: Tensors, second: Tensors, trial: Trial) -> Action:
     """The permutations and signs that make units covary most, atom by atom."""
     ours, theirs = trial.activations(first), trial.activations(second)
-    permutations: dict[str, NDArray[np.intp]] = {}
-    scales: dict[str, NDArray[np.float64]] = {}
+    found = Action({}, {})
     for group in free_groups(trial.spec):
         if group.atom in ours:
             covariance = ours[group.atom] @ theirs[group.atom].T  # [n, n]
-            none = np.zeros_like(covariance)
-            step = assignment(group, covariance, none) if group.sites else assignment(group, none, covariance)
-            permutations |= step.permutations
-            scales |= step.scales
-    return Action(permutations, scales)
+            step = assigned(likeness({_turning(group, trial.spec): covariance}))
+            found = compose(step.action(group), found, trial.spec)
+    return found
+
+
+def _turning(group: Group, spec: SymmetrySpec) -> int:
+    """The set of signs, as bits, that what is read of an atom's units changes with."""
+    read = [
+        layer.source for layer in spec.layers if layer.kind == "dense" and spec.sites[layer.source].axis == group.atom
+    ]
+    return sum(1 << bit for bit, sites in enumerate(group.signs) if read and read[-1] in sites)

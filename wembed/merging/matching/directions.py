@@ -51,13 +51,25 @@ def _cosines(
 ) -> Cosines:
     head, below = (spec.sizes[atom] for atom in atoms)
     total = np.zeros((head, head, below, below))
-    for name, axes in spec.tensors.items():
-        for number, axis in enumerate(axes):
-            if set(atoms) <= set(atoms_of(axis)) and _others(spec, axes, number) <= set(settled):
-                for index in _places(axis, atoms, spec):
-                    one, other = (_directions(tensors[name], number, index) for tensors in (first, second))
-                    total += np.abs(np.einsum("hdm,gem->hgde", one, other, optimize=True))
+    for name, number in _axes_of(spec, atoms, settled):
+        for index in _places(spec.tensors[name][number], atoms, spec):
+            one, other = (_directions(tensors[name], number, index) for tensors in (first, second))
+            total += np.abs(np.einsum("hdm,gem->hgde", one, other, optimize=True))
     return total
+
+
+def _axes_of(spec: SymmetrySpec, atoms: tuple[str, str], settled: Collection[str]) -> list[tuple[str, int]]:
+    """Tensor and axis wherever heads and what is under them stand and all else is settled.
+
+    Where there are any, those alone that hold nothing else that is permuted within heads.
+    """
+    found = {
+        (name, number): {atom for atom in atoms_of(axis) if not spec.atoms[atom].frozen} - set(atoms) - set(settled)
+        for name, axes in spec.tensors.items()
+        for number, axis in enumerate(axes)
+        if set(atoms) <= set(atoms_of(axis)) and _others(spec, axes, number) <= set(settled)
+    }
+    return [place for place, beside in found.items() if not beside] or list(found)
 
 
 def _others(spec: SymmetrySpec, axes: tuple[Axis, ...], number: int) -> set[str]:

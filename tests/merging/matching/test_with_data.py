@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wembed.merging.choose import Trial, match_activations, match_with_data
-from wembed.merging.match import match
+from wembed.merging.matching.search import match
+from wembed.merging.matching.with_data import Trial, match_activations, match_with_data
 from wembed.merging.tensors import acted, tensors_of, weighted_sum
 from wembed.models import CNN, MLP
 from wembed.symmetry import random_action
@@ -35,7 +35,7 @@ def test_with_data_the_midpoint_is_no_worse_in_training_than_by_weights(trained,
     first, second = tensors_of(checkpoint, spec), tensors_of(other, spec)
     trial = Trial.on(digits, spec, checkpoint)
     actions = (
-        match_with_data(first, second, trial, np.random.default_rng(2)),
+        match_with_data(first, second, trial, np.random.default_rng(2)).action,
         match(first, second, spec, np.random.default_rng(2)),
     )
     losses = [trial.loss(weighted_sum([first, acted(action, spec, second)], (0.5, 0.5))) for action in actions]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from networks import Plan, in_float64, random_weights, spec_of
 
-from wembed.merging.match import distance, match, positions_of
+from wembed.merging.matching.search import distance, match, positions_of
 from wembed.symmetry import Action, apply_action, random_action
 from wembed.symmetry.axes import Product, Sum, gather_index
 

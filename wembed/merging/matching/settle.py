@@ -14,7 +14,7 @@ from wembed.symmetry import Action, SymmetrySpec, compose
 from wembed.symmetry.action.cells import Cell
 from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.spec import Layer
+from wembed.symmetry.spec import Layer, ScaleClass
 
 Vector = NDArray[np.float64]
 _SETTLED = 1e-12  # of a factor that is left alone
@@ -39,7 +39,7 @@ def settle(
         if site in done or not free <= set(settled) or spec.sites[site].dual or sides.scale(site) == "none":
             continue
         done.add(site)
-        factors = _factors(first, second, sides, site)
+        factors = _factors(first, second, sides, site, settled)
         if (np.abs(factors - 1.0) > _SETTLED).any():
             step = Action({}, {site: factors})
             action, second = compose(step, action, spec), acted(step, spec, second)
@@ -50,18 +50,33 @@ def _in_flow_order(spec: SymmetrySpec) -> list[str]:
     return list(dict.fromkeys(layer.target for layer in spec.layers))
 
 
-def _factors(first: Tensors, second: Tensors, sides: Sides, site: str) -> Vector:
+def _factors(first: Tensors, second: Tensors, sides: Sides, site: str, settled: Collection[str]) -> Vector:
     """What the channels of a site of the second network are multiplied by; 1 where there is nothing to go by."""
     size = sides.spec.size_of(sides.spec.sites[site].axis)
+    own, dual = sides.writers[site], [layer for name in sides.duals[site] for layer in sides.writers[name]]
+    known = [layer for layer in own if _is_settled(sides.spec, layer, settled)]
+    known_dual = [layer for layer in dual if _is_settled(sides.spec, layer, settled)]
+    is_inverse = not known and bool(known_dual)
     product, squares = np.zeros(size), np.zeros((2, size))
-    for layer in sides.writers[site]:
+    for layer in known or known_dual or own:
         for one, other in _rows(first, second, sides.spec, layer):
             product += (one * other).sum(1)
             squares += [np.square(one).sum(1), np.square(other).sum(1)]
+    return _as_allowed(sides.scale(site), product, squares[::-1] if is_inverse else squares)
+
+
+def _is_settled(spec: SymmetrySpec, layer: Layer, settled: Collection[str]) -> bool:
+    """Whether all that a layer's tensors hold is in order."""
+    atoms = {atom for name in layer.tensors.values() for axis in spec.tensors[name] for atom in atoms_of(axis)}
+    return {atom for atom in atoms if not spec.atoms[atom].frozen} <= set(settled)
+
+
+def _as_allowed(scale: ScaleClass, product: Vector, squares: Vector) -> Vector:
+    """Factors from inner products [N] and squared lengths [2, N], as far as a class of factors goes."""
     known = (squares > 0).all(0) & (product != 0)
-    sizes: Vector = np.sqrt(np.divide(squares[0], squares[1], out=np.ones(size), where=known))
+    sizes: Vector = np.sqrt(np.divide(squares[0], squares[1], out=np.ones(len(product)), where=known))
     signs: Vector = np.where(known & (product < 0), -1.0, 1.0)
-    match sides.scale(site):
+    match scale:
         case "positive":
             return sizes
         case "sign":

@@ -1,0 +1,12 @@
+"""Merging by embedding: aligned averages, moved until a frozen encoder sees them between their endpoints.
+
+The embedding of an average is not the average of the embeddings, and there are many ways to a given embedding, most of
+them of no use: a descent on the embedding alone leads to networks that look right and are worse. So networks move where
+the encoder looks first, in their answers to its probes, in units of the endpoints' distance, and no farther than they
+have to.
+"""
+
+from wembed.merging.embedding.goals import Maximised, learned_part
+from wembed.merging.embedding.merge import merge_by_embedding, merge_each_by_embedding
+
+__all__ = ["Maximised", "learned_part", "merge_by_embedding", "merge_each_by_embedding"]

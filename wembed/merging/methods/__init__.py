@@ -1,0 +1,30 @@
+"""One tensor of several networks in, the merged tensor out: a small pure function for each paper.
+
+Networks are averaged (`linear`), joined by an arc (`slerp`), or taken apart into a base and what fine-tunes added to
+it (`task`, `ties`, `dare`, `stock`). Symmetries are dealt with before.
+"""
+
+from wembed.merging.methods.blocks import Block, Blocks
+from wembed.merging.methods.combination import (
+    DENSITY,
+    METHODS,
+    NEED_BASE,
+    SCALE,
+    Combination,
+    MethodName,
+    combine,
+    combined,
+)
+
+__all__ = [
+    "DENSITY",
+    "METHODS",
+    "NEED_BASE",
+    "SCALE",
+    "Block",
+    "Blocks",
+    "Combination",
+    "MethodName",
+    "combine",
+    "combined",
+]
