@@ -26,6 +26,7 @@ CHAINS = (
     CNN(hidden=(4, 6), kernel=5, strides=2, pooling="none"),
     CNN(hidden=(3, 5), kernel=(3, 1), strides=(1, 2), head="mean", norm="batch"),
     CNN(hidden=(4,), kernel=1, pooling="none", head="mean", activation="tanh"),
+    MLP(hidden=(6, 5), activation="tanh", norm="layer"),
 )
 IMAGES = (
     ResNet(widths=(4, 6)),

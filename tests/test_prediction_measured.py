@@ -3,6 +3,7 @@
 WEMBED_TEST_DIGITS names a zoo that `wembed zoo build digits` made; without it one is built, which takes minutes.
 """
 
+import itertools
 import os
 from pathlib import Path
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 SPLITS = 20
 FAMILY = "cnn"
+HELD_OUT, SEEDS = ("digits", "teacher", "moved"), 4
 
 # Networks of the same shapes, on the same images with their own labels, a random network's, and their pixels moved.
 SAME_SHAPES = """
@@ -127,22 +129,35 @@ def same_shapes(tmp_path_factory) -> Zoo:
 def test_networks_of_a_data_set_of_the_same_shape_that_was_held_out_are_told_apart(
     same_shapes, tmp_path, record_property
 ):
+    """On a zoo that is like the one that the limits of wembed/prediction/domain.py were chosen on.
+
+    Two others, of data that are not here, measured in the same way by the fingerprint and the packaged encoder, four
+    splits each: of digits, MNIST and Fashion-MNIST at 8x8 and digits with other labels .796 of 1,942 misses are out of
+    domain, as MNIST's and the digits' networks do one task (53 of 131 and 807 of 1,063; of the other two .917); of
+    digits, relabelled MNIST, Fashion-MNIST, moved and relabelled, .896 of 1,029. Both fall short of .9. Of their own
+    kind .080 and .079 are out; of the zoo here, .11, as each of the two limits is a quantile of 30 validation runs,
+    which lets one in 31 less pass. Limits that make up for it would flag .820 in place of .896 in the second zoo.
+    """
     rows = same_shapes.rows()
     vectors, transfers = (vectors_of(same_shapes, own, str(tmp_path)) for own in (Fingerprint(), Transfer()))
-    flagged, passed, missed = 0, [], 0
-    for name in ("digits", "teacher", "moved"):
+    flagged, missed, passed = dict.fromkeys(HELD_OUT, 0), dict.fromkeys(HELD_OUT, 0), []
+    for name, seed in itertools.product(HELD_OUT, range(SEEDS)):
         strange = [row for row in rows if row.dataset == name]
         known = [row for row in rows if row.dataset != name]
-        splits = assign_splits(rows, 0)
-        ground = Ground(known, vectors, transfers)
-        found = told(ground, strange, vectors, transfers)
-        wrong = misses(found, strange)
-        missed, flagged = missed + int(wrong.sum()), flagged + int((wrong & ~found.in_domain).sum())
-        passed.append(told(ground, [row for row in known if splits[row.id] == "test"], vectors, transfers).in_domain)
-    own_kind = float(np.concatenate(passed).mean())
-    record_property(
-        f"prediction: data set of one shape held out, share of {missed} misses out of domain", flagged / missed
-    )
-    record_property("prediction: the same, share of its own kind out of domain", 1 - own_kind)
-    assert flagged / missed > 0.6
-    assert own_kind > 0.85
+        splits = assign_splits(known, seed)
+        test = [row for row in known if splits[row.id] == "test"]
+        found = told(
+            Ground(known, vectors, transfers, split_seed=seed, seed=seed), [*strange, *test], vectors, transfers
+        )
+        wrong = misses(found, [*strange, *test])[: len(strange)]
+        missed[name] += int(wrong.sum())
+        flagged[name] += int((wrong & ~found.in_domain[: len(strange)]).sum())
+        passed.append(found.in_domain[len(strange) :].mean())
+    for name in HELD_OUT:
+        what = f"prediction: {name} of one shape held out, share of {missed[name]} misses out of domain"
+        record_property(what, flagged[name] / missed[name])
+    all_flagged = sum(flagged.values()) / sum(missed.values())
+    record_property("prediction: data set of one shape held out, share of all misses out of domain", all_flagged)
+    record_property("prediction: the same, share of its own kind out of domain", 1 - float(np.mean(passed)))
+    assert all_flagged >= 0.9
+    assert np.mean(passed) >= 0.87  # .886 measured; .9 on zoos of more runs, see above

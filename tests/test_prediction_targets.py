@@ -169,7 +169,7 @@ def test_children_are_calibrated_on_with_their_parents(ground, name, monkeypatch
     assert given[0].run_count == SIDES["validation"] - kin
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400], ids=["nan", "inf", "too great for a float"])
 def test_what_is_not_finite_is_not_known(ground, value):
     rows = [
         dataclasses.replace(row, accuracy=value, hyperparameters=row.hyperparameters | {"learning_rate": value})

@@ -8,8 +8,8 @@ import pytest
 from small_networks import NETWORKS
 
 from wembed.checkpoint import open_checkpoint, write_safetensors
+from wembed.checkpoint.dtypes import encode
 from wembed.symmetry import save_spec
-from wembed.symmetry.action.permuted_copy import encode
 
 
 @pytest.fixture

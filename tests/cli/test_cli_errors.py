@@ -101,6 +101,20 @@ def test_what_the_system_refuses_is_one_line(run, filled, monkeypatch, number):
     assert (result.code, result.err) == (1, "error: zoo/file: no space left on device\n")
 
 
+def test_an_interrupt_of_which_a_library_makes_an_error_of_its_own_is_one(run, filled, monkeypatch):
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as reason:
+            raise ImportError("cannot be imported") from reason
+
+    monkeypatch.setattr("wembed.catalog.Zoo.rows", interrupted)
+    result = run("zoo", "list")
+    assert (result.code, result.err) == (130, "interrupted\n")
+    result = run("zoo", "list", "--json")
+    assert json.loads(result.err) == {"error": "interrupted", "hint": "", "exit": 130}
+
+
 def test_a_bug_of_ours_stays_a_traceback(filled, monkeypatch):
     from wembed.cli.app import app
 

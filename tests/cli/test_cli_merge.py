@@ -202,6 +202,16 @@ def test_a_flag_takes_the_place_of_what_a_recipe_says(run, save):
     assert open_checkpoint(Path("n.safetensors")).content_hash() == open_checkpoint(b).content_hash()
 
 
+def test_a_flag_that_says_how_much_each_counts_takes_the_place_of_all_that_says_so(run, save):
+    a, b = save("a"), save("b")
+    Path("w.yaml").write_text(f"models: [{{model: {a}, weight: 3}}, {{model: {b}, weight: 1}}]\nalign: none\n")
+    Path("t.yaml").write_text(f"models: [{a}, {b}]\nt: 0.25\nalign: none\n")
+    assert run("merge", "--recipe", "w.yaml", "-t", "1", "-o", "m.safetensors").code == 0
+    assert run("merge", "--recipe", "t.yaml", "--weights", "0,1", "-o", "n.safetensors").code == 0
+    hashes = [open_checkpoint(Path(f"{name}.safetensors")).content_hash() for name in "mnb"]
+    assert len(set(hashes)) == 1
+
+
 def test_what_a_merge_says_of_itself_makes_it_again(run, save):
     a, b = save("a"), save("b")
     assert run("merge", a, b, "-o", "m.safetensors", "--weights", "0.2,0.8").code == 0
@@ -252,6 +262,41 @@ def test_weights_may_be_predicted_accuracies(run, save, monkeypatch):
     np.testing.assert_allclose(merged.read("0.weight"), expected, rtol=1e-6)
 
 
+def test_a_card_of_predicted_weights_says_so_and_makes_the_merge_again(run, save, monkeypatch):
+    from wembed.cli import merge_predicted
+
+    a, b = save("a"), save("b")
+    monkeypatch.setattr(merge_predicted, "predicted_accuracies", lambda *_: [0.25, 0.75])
+    assert run("merge", a, b, "--weights", "predicted", "-o", "merged").code == 0
+    card = Path("merged/README.md").read_text()
+    assert "- The weights are the accuracies that were predicted of the networks.\n" in card
+    Path("again.yaml").write_text(card.split("```yaml\n")[1].split("```")[0])
+    assert load_recipe(Path("again.yaml")).weights is None
+    monkeypatch.setattr(merge_predicted, "predicted_accuracies", lambda *_: pytest.fail("predicted again"))
+    assert run("merge", "--recipe", "again.yaml", "-o", "again").code == 0
+    hashes = {open_checkpoint(Path(name)).content_hash() for name in ("merged", "again")}
+    assert len(hashes) == 1
+
+
+def test_numbers_take_the_place_of_a_recipe_that_has_weights_predicted(run, save):
+    a, b = save("a"), save("b")
+    Path("r.yaml").write_text(f"models: [{a}, {b}]\nweights: predicted\nalign: none\n")
+    assert run("merge", "--recipe", "r.yaml", "--weights", "0,1", "-o", "m.safetensors").code == 0
+    assert open_checkpoint(Path("m.safetensors")).content_hash() == open_checkpoint(b).content_hash()
+
+
+@pytest.mark.parametrize(("shape", "found"), [((5,), "1 tensor of whole numbers differs"), ((), "")])
+def test_merge_warns_of_whole_numbers_that_differ(run, folder, shape, found):
+    for number, name in enumerate("ab"):
+        tensors = {"w": ("F32", np.ones((3, 4), np.float32)), "ids": ("I64", np.full(shape, number))}
+        write_safetensors(Path(f"{name}.safetensors"), tensors, {})
+    result = run("merge", "a.safetensors", "b.safetensors", "--align", "none", "-o", "m.safetensors")
+    told = f"warning: {found} between the networks, first 'ids': written as in the first, not averaged\n"
+    assert result.code == 0
+    assert (told in result.err) == bool(found)
+    assert ("whole numbers" in result.err) == bool(found)
+
+
 def test_a_merge_that_is_interrupted_leaves_nothing(run, save, monkeypatch):
     from wembed.merging import running
 
@@ -296,7 +341,18 @@ def test_a_merge_that_is_interrupted_leaves_nothing(run, save, monkeypatch):
         (["b.safetensors", "-o", "m.safetensors", "--weights", "1,nan"], 2, "weights, t and scale must be finite"),
         (["b.safetensors", "-o", "m.safetensors", "--weights", "predicted"], 3, "no zoo at"),
         (["b.safetensors", "-o", "m", "--shard-size", "5"], 2, "--shard-size '5': a size of at least 1KB is expected"),
-        (["b.safetensors", "-o", "m.safetensors", "--recipe", "r.yaml"], 2, "r.yaml is no YAML file"),
+        (["b.safetensors", "-o", "m.safetensors", "--recipe", "r.yaml"], 3, "r.yaml: no such file"),
+        (["b.safetensors", "-o", "m.safetensors", "--recipe", "full"], 3, "full: is a folder, expected a YAML or TOML"),
+        (
+            ["b.safetensors", "-o", "m.safetensors", "--weights", "1e308,1e308"],
+            2,
+            "weights must add up to a finite number",
+        ),
+        (
+            ["b.safetensors", "-o", "m.safetensors", "--base", "b.safetensors", "--method", "task", "--scale", "1e39"],
+            2,
+            "merged values overflow",
+        ),
         (
             ["x.safetensors", "-o", "m.safetensors"],
             4,
@@ -334,6 +390,28 @@ def test_merge_refuses_a_wrong_call(run, save, arguments, code, error):
     )
     left = {path.name for path in Path().iterdir()}
     assert left == {"a.safetensors", "b.safetensors", "n.safetensors", "x.safetensors", "full"}
+
+
+def test_the_folder_that_one_is_in_is_not_written_over(run, save, folder, monkeypatch):
+    a, b = (save(name).absolute() for name in "ab")
+    (folder / "empty").mkdir()
+    monkeypatch.chdir(folder / "empty")
+    for out in (".", folder / "empty"):
+        result = run("merge", a, b, "-o", out)
+        assert result.code == 2
+        assert f"error: {out} is the folder that you are in, which a merge would take the place of\n" in result.err
+    assert list(Path().iterdir()) == []
+
+
+def test_networks_are_planned_once(run, save, monkeypatch):
+    from wembed.cli import merge_work
+
+    def refuse(*_: object) -> None:
+        pytest.fail("planned again")
+
+    monkeypatch.setattr(running, "plan", refuse)
+    assert merge_work.plan is not refuse
+    assert run("merge", save("a"), save("b"), "-o", "m.safetensors").code == 0
 
 
 def test_dry_run_refuses_networks_of_other_activations(run, save):
@@ -417,7 +495,7 @@ def test_merge_says_when_the_plain_average_is_better(run, save, monkeypatch):
     from wembed.models import Scores
 
     low, high = Scores(0.5, 1.0), Scores(0.75, 0.5)
-    found = merging.Controls((high, high), naive=low, aligned=high, merged=low, noised_endpoint=low, noised_average=low)
+    found = merging.Controls((high, high), low, low, aligned=high, merged=low, noised_endpoint=low, noised_average=None)
     monkeypatch.setattr(merging, "score_controls", lambda *_: found)
     result = run("merge", save("a"), save("b"), "-o", "m.safetensors", "--data", "wine")
     expected = "the aligned average is better than this merge, 0.750 against 0.500 on held-out data: --method linear"

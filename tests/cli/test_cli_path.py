@@ -1,6 +1,7 @@
 """`wembed path`: a table, the barriers, and a figure."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,18 @@ def test_a_plot_that_cannot_be_is_refused_before_the_work(run, place, code, mess
     assert result.code == code
     assert message in result.err
     assert Path("old.png").read_bytes() == b"kept"
+
+
+def test_a_plot_in_a_folder_that_nobody_may_write_to_is_refused_before_the_work(run, folder, monkeypatch):
+    (folder / "closed").mkdir()
+    writable = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: "closed" not in str(path) and writable(path, mode))
+    result = run("path", "a.safetensors", "b.safetensors", "--plot", "closed/path.png")
+    assert result.code == 1
+    refused = (
+        "error: cannot write closed/path.png: no permission to write to closed\nhint: give --plot another folder\n"
+    )
+    assert result.err.startswith(refused)
 
 
 def test_a_plot_on_a_full_disk_is_a_line(run, pair, monkeypatch):

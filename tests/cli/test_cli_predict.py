@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from trained_zoo import Kind, make_zoo
 
 from wembed.catalog import Zoo, assign_splits
+from wembed.checkpoint import open_checkpoint
 from wembed.encoder import Stats, pretrained, save_encoder
 from wembed.errors import WembedError
 from wembed.evaluate.predicting import Teacher, predict
@@ -206,6 +208,20 @@ def test_python_tells_the_same(run, zoo):
     ]
 
 
+def test_python_tells_the_layers_too(run, zoo):
+    asked = ids_of(zoo, "test")[0]
+    (found,) = predict([asked], zoo, explain=True)
+    (told,) = json.loads(run("predict", asked, "--explain", "--json").out)
+    assert [(each.layer, each.effect) for each in found.layers] == [(e["layer"], e["effect"]) for e in told["layers"]]
+    assert found.layers
+
+
+def test_python_refuses_a_device_that_is_not_there(zoo, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(WembedError, match="device cuda is not available"):
+        predict(ids_of(zoo, "test")[:1], zoo, device="cuda")
+
+
 def test_too_few_runs_to_calibrate_on_are_told(run, zoo):
     result = run("predict", ids_of(zoo, "test")[0], "--target", "accuracy")
     (told,) = [line for line in result.err.splitlines() if "calibration" in line]
@@ -236,3 +252,31 @@ def test_columns_depend_on_the_targets_not_on_the_answers(run, zoo, write):
     zoo.append([dataclasses.replace(row, dataset="red" if row.step == 6 else "white") for row in zoo.rows()])
     (row,) = json.loads(run("predict", write("strange.safetensors", 3), "--target", "dataset", "--json").out)
     assert (row["value"], row["probability"], row["set"]) == (None, None, [])
+
+
+def test_what_was_unwrapped_is_said_once(run, zoo):
+    checkpoint = open_checkpoint(zoo.path_of(zoo.rows()[0]))
+    state = {f"module.{name}": torch.from_numpy(checkpoint.read(name).copy()) for name in checkpoint.tensors}
+    torch.save({"state_dict": state}, "wrapped.pth")
+    result = run("predict", "wrapped.pth")
+    assert result.code == 0
+    said = [line for line in result.err.splitlines() if "stripped" in line]
+    assert said == [f"note: wrapped.pth: prefix 'module.' stripped from {len(state)} names"]
+
+
+def test_a_checkpoint_of_the_zoo_that_cannot_be_read_is_told_once(run, zoo):
+    zoo.path_of(zoo.rows()[-1]).write_bytes(b"broken")
+    result = run("predict", zoo.rows()[0].id)
+    assert result.code == 0
+    (told,) = [line for line in result.err.splitlines() if "passed over" in line]
+    assert told.startswith("warning: 1 checkpoints of the zoo are passed over, first ")
+
+
+def test_a_hyperparameter_that_no_float_holds_is_not_known(run, zoo):
+    rows = zoo.rows()
+    great = dataclasses.replace(rows[0], hyperparameters=rows[0].hyperparameters | {"learning_rate": 10**400})
+    zoo.append([great])
+    result = run("predict", ids_of(zoo, "test")[0], "--target", "learning_rate", "--json")
+    assert result.code == 0
+    (row,) = json.loads(result.out)
+    assert row["target"] == "learning_rate"

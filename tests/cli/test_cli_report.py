@@ -152,7 +152,7 @@ def test_report_refuses_options_that_contradict_each_other(run, earlier):
     assert "--from and --encoder contradict each other" in result.err
 
 
-@pytest.mark.parametrize("words", [("--seed", "3"), ("--zoo", "zoo")])
+@pytest.mark.parametrize("words", [("--seed", "3"), ("--zoo", "zoo"), ("--seeds", "2"), ("--task", "retrieval")])
 def test_report_refuses_what_no_earlier_results_can_heed(run, earlier, words):
     result = run("report", "--from", earlier, *words, "-o", "two")
     assert (result.code, Path("two").exists()) == (2, False)
@@ -192,6 +192,20 @@ def test_report_says_what_it_cannot_write_before_the_work(run, zoo, monkeypatch)
     assert result.err.startswith("error: cannot write the report to taken: ")
 
 
+def test_report_evaluates_as_many_seeds_and_the_tasks_that_are_asked_for(run, zoo, monkeypatch):
+    asked = []
+    monkeypatch.setattr("wembed.evaluate.evaluate", lambda *given: asked.append(given[2]) or EVALUATION)
+    words = ["--seed", "3", "--seeds", "2", "--task", "retrieval", "--task", "prediction"]
+    assert run("report", "-o", "out", "--encoder", "fingerprint", *words).code == 0
+    assert [(own.seed, own.seeds, own.tasks) for own in asked] == [(3, 2, ("retrieval", "prediction"))]
+
+
+def test_report_refuses_an_unknown_task(run, zoo):
+    result = run("report", "-o", "out", "--task", "nothing")
+    assert (result.code, Path("out").exists()) == (2, False)
+    assert result.err.startswith("error: no task named 'nothing'\nhint: known are retrieval, prediction, ")
+
+
 @pytest.mark.slow
 def test_report_of_a_built_zoo(run, zoo):
     result = run("report", "-o", "out", "--encoder", "fingerprint", "-q")
@@ -200,3 +214,11 @@ def test_report_of_a_built_zoo(run, zoo):
     text = Path("out/results.md").read_text()
     assert "fingerprint beside its baselines" in text
     assert "Rounding to bf16 moves 99 % of the embeddings of fingerprint" in text  # the names that evaluate writes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["retrieval", "prediction", "merging", "invariance", "robustness"])
+def test_report_of_one_task_only(run, zoo, task):
+    result = run("report", "-o", "out", "--encoder", "fingerprint", "--task", task, "-q")
+    assert result.code == 0, result.err
+    assert Path("out/report.html").is_file()

@@ -1,16 +1,27 @@
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 import torch
 from trained_zoo import Kind, make_zoo
+
+from wembed.cli.output import Output
+from wembed.cli.train_run import Asked, train_together
+from wembed.training import Trained, TrainOptions
+from wembed.training.alone import alone
+from wembed.training.distributed import Membership, Ranks
 
 MAIN = "from wembed.cli.app import app; app(prog_name='wembed')"
 OPTIONS = ("--hidden-dim", 8, "--global-dim", 16, "--message-passing-steps", 1, "--batch-size", 16)
@@ -71,6 +82,48 @@ def test_a_flat_encoder_says_what_it_knows(run, zoo):
 def test_a_name_stays_in_the_zoo(run, zoo, name):
     result = run("train", "--zoo", zoo, "--name", name)
     assert (result.code, result.err.splitlines()[0]) == (2, f"error: {name!r} is no name of an encoder")
+
+
+def test_a_second_training_of_the_same_name_is_refused_while_the_first_one_runs(run, zoo):
+    command = ("train", "--zoo", zoo, "--num-epochs", 1, *OPTIONS)
+    with alone(zoo / "encoders" / "gnn"):
+        result = run(*command)
+        assert (result.code, result.out) == (1, "")
+        assert result.err.splitlines() == [
+            "error: another training writes 'gnn'",
+            "hint: wait for it, or give another --name",
+        ]
+        assert run(*command, "--name", "mine").code == 0
+    assert not (zoo / "encoders" / "gnn").exists()
+    assert {path.name for path in (zoo / "encoders" / "mine").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "log.jsonl",
+    }
+
+
+@pytest.mark.parametrize(("rank", "said"), [("0", "error: no zoo at nowhere"), ("1", None)])
+def test_before_processes_meet_the_first_one_alone_says_an_error_of_all(rank, said, run, monkeypatch):
+    monkeypatch.setattr("wembed.training.distributed.meeting._SHORT", 0.1)
+    place = {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    result = run("train", "--zoo", "nowhere")
+    assert (result.code, result.out) == (3, "")
+    assert next(iter(result.err.splitlines()), None) == said
+
+
+def test_a_process_that_is_not_the_first_says_what_memory_made_it_do(zoo, capsys, monkeypatch):
+    def train(data, open_items, options, folder, progress, warn):
+        warn("out of memory on cuda:1")
+        return Trained(folder, None, data, [], stopped="epoch 3")
+
+    monkeypatch.setattr("wembed.training.train", train)
+    monkeypatch.setattr("wembed.training.distributed.own_place", lambda environment: Membership(1, 2, 1, "here", 1))
+    monkeypatch.setattr("wembed.training.distributed.joined", lambda *given: nullcontext(Ranks(1, 2)))
+    train_together(Asked(zoo, "gnn", TrainOptions(device="cpu"), Output("tsv", quiet=False)))
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "warning: process 1: out of memory on cuda:1\n")
 
 
 def test_an_interrupted_training_leaves_no_half_encoder_and_goes_on(spawn, run, zoo):
@@ -229,6 +282,48 @@ def test_no_rank_outlives_the_command(sent, code, said, spawn, zoo):
     assert (log.parent / "training.pt").exists()
 
 
+@pytest.mark.slow  # three processes, twice
+@pytest.mark.parametrize("when", ["while they start", "while they train"])
+def test_ctrl_c_on_a_terminal_ends_all_ranks_at_once_in_one_word_and_leaves_nothing(when, spawn, zoo, folder):
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    mine, theirs = pty.openpty()
+    command = ("train", "--zoo", str(zoo), "--num-epochs", "500", "--patience", "500", *map(str, OPTIONS))
+    settings = {"stderr": theirs, "stdin": theirs, "start_new_session": True, "preexec_fn": owns_terminal}
+    environment = {**os.environ, "TMPDIR": str(temporary), "TERM": "xterm"}
+    process = spawn(*command, "--devices", "2", env=environment, **settings)
+    os.close(theirs)
+    written: list[bytes] = []
+    reader = threading.Thread(target=read_all, args=(mine, written))
+    reader.start()
+    log, until = zoo / "encoders" / "gnn" / "log.jsonl", time.monotonic() + 300
+    while not (len(ranks_of(process)) == 2 if when == "while they start" else log.exists()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    ranks = ranks_of(process)
+    os.write(mine, b"\x03")
+    out, _ = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    reader.join()
+    shown = b"".join(written).decode()
+    assert "Traceback" not in shown
+    assert re.split(r"[\r\n]|\x1b\[[?0-9;]*[A-Za-z]", shown.rstrip())[-1] == "interrupted"
+    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")  # the cursor is shown
+    assert not any(map(is_running, ranks))
+    assert list(temporary.iterdir()) == []
+
+
+def owns_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def read_all(terminal, found):
+    """Reads what is written to a terminal until its other end is closed."""
+    with suppress(OSError):
+        while True:
+            found.append(os.read(terminal, 65536))
+
+
 def is_running(pid):
     """Whether a process is there, and not only waits to be forgotten."""
     stat = Path(f"/proc/{pid}/stat")
@@ -236,11 +331,15 @@ def is_running(pid):
 
 
 @pytest.mark.slow  # three processes
-def test_two_devices_say_what_one_says(spawn, run, made, zoo):
+def test_two_devices_say_what_one_says_and_leave_no_temporary_files(spawn, run, made, zoo, folder):
+    temporary = folder / "temporary"
+    temporary.mkdir()
     command = ("--num-epochs", 2, *OPTIONS, "--json")
-    process = spawn("train", "--zoo", str(zoo), *map(str, command), "--devices", "2")
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    process = spawn("train", "--zoo", str(zoo), *map(str, command), "--devices", "2", env=environment)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
+    assert list(temporary.iterdir()) == []
     (row,) = json.loads(out)
     whole = shutil.copytree(made, zoo.parent / "whole")
     (one,) = json.loads(run("train", "--zoo", whole, *command).out)
@@ -271,7 +370,7 @@ def test_an_error_that_all_ranks_have_is_said_once(spawn, zoo):
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (("--devices", "none"), 2, "error: --devices 'none': expected a number from 1, or all"),
+        (("--devices", "none"), 2, "error: --devices 'none': expected a number from 1 to 9999, or all"),
         (("--gpu", "--devices", "all"), 1, "error: device cuda is not available, found 0 cuda devices"),
     ],
 )

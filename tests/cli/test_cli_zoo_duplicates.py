@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from wembed.store.place import unwritable
+
 
 @pytest.fixture
 def doubled(run, write) -> Path:
@@ -50,3 +52,31 @@ def test_a_file_that_is_gone_is_a_failure_of_its_own(run, doubled):
     assert (result.code, result.out) == (6, "c\n")
     assert result.err.startswith("error: ")
     assert "b.safetensors" in result.err
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """What a store on a read-only file system says."""
+
+    def refuse(self, vectors):
+        raise unwritable(self.uri, OSError(30, "Read-only file system"))
+
+    monkeypatch.setattr("wembed.store.EmbeddingTable.upsert", refuse)
+
+
+def test_a_zoo_that_cannot_be_written_to_is_compared_in_memory(run, doubled, read_only):
+    result = run("zoo", "duplicates", "-q")
+    assert (result.code, result.out) == (0, "c\n")
+    assert result.err.startswith("warning: 3 embeddings are made for this call only: cannot write ")
+    assert result.err.count("\n") == 1
+
+
+def test_of_a_zoo_that_cannot_be_written_to_only_what_is_new_is_made(run, doubled, write, monkeypatch, request):
+    assert run("embed", "--encoder", "fingerprint", "-q").code == 0
+    write("models/d.safetensors", 9)
+    assert run("zoo", "add", "models/d.safetensors", "--copy").code == 0
+    request.getfixturevalue("read_only")
+    result = run("zoo", "lineage", "--json")
+    assert result.code == 0
+    assert [row["id"] for row in json.loads(result.out)] == ["a", "b", "c", "d"]
+    assert result.err.startswith("warning: 1 embeddings are made for this call only: cannot write ")

@@ -1,4 +1,5 @@
 import json
+import os
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from rich.console import Console
 from wembed.catalog import CatalogRow
 from wembed.checkpoint import open_checkpoint, write_safetensors
 from wembed.cli.lineage_tree import lineage_pairs, lineage_trees
+from wembed.errors import WembedError
 from wembed.zoo.lineage import Descent, save_lineage
 
+WRITABLE = os.access
 GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
 
 
@@ -86,11 +89,33 @@ def test_a_file_of_another_kind_is_refused_before_any_work(run, family):
     assert result.err == "error: tree.png is no family tree, found '.png'\nhint: end it in .dot, .graphml, .json\n"
 
 
-def test_a_file_that_cannot_be_written_is_an_error(run, family):
-    Path("tree.dot").mkdir()
-    result = run("zoo", "lineage", "-o", "tree.dot")
-    assert result.code == 1
-    assert "error: cannot write tree.dot: is a directory\n" in result.err
+@pytest.mark.parametrize(
+    ("out", "code", "message"),
+    [
+        ("tree.dot", 2, "error: cannot write tree.dot: it is a folder\nhint: give -o the name of a file\n"),
+        ("closed/tree.dot", 1, "error: cannot write closed/tree.dot: no permission to write to closed\n"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(run, family, monkeypatch, out, code, message):
+    for name in ("tree.dot", "closed"):
+        Path(name).mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: "closed" not in str(path) and WRITABLE(path, mode))
+    result = run("zoo", "lineage", "-o", out)
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith(message)
+    assert not [*(family / "embeddings").iterdir()]
+
+
+def test_a_file_that_cannot_be_written_to_the_end_stays_as_it_was(folder, monkeypatch):
+    def full(path, text, **_):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    Path("tree.dot").write_bytes(b"as it was")
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(WembedError, match=r"cannot write tree\.dot: no space left on device"):
+        save_lineage([], Path("tree.dot"))
+    assert [path.read_bytes() for path in folder.glob("*tree.dot*")] == [b"as it was"]
 
 
 @pytest.mark.parametrize(

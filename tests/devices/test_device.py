@@ -21,7 +21,7 @@ from wembed.device import (
     to_device,
     workers_for,
 )
-from wembed.errors import WembedError
+from wembed.errors import UsageError, WembedError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,13 @@ def test_a_numbered_device_is_found_where_there_are_enough(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert resolve_device("cuda:1") == "cuda:1"
+
+
+def test_a_number_of_a_device_that_nobody_can_have_is_one_clear_line():
+    with pytest.raises(UsageError) as error:
+        resolve_device("cuda:" + "9" * 5000)
+    assert error.value.message.startswith("unknown device 'cuda:999")
+    assert len(error.value.message) < 100
 
 
 def test_a_device_that_is_counted_and_can_not_be_used_is_none(monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,6 +200,24 @@ def test_packages_are_compared_with_what_is_needed(monkeypatch, requirement, sta
     (check,) = [each for each in software() if each.check == requirement.partition(">")[0]]
     assert (check.status, check.hint) == (status, hint)
     assert check.found.endswith(said)
+
+
+def test_a_package_that_can_not_be_imported_is_a_finding(zoo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    check = found(zoo, "threadpoolctl")
+    assert check.status == "failed"
+    assert "which can't be imported: " in check.found
+    assert check.hint == "pip install --force-reinstall threadpoolctl"
+
+
+def test_whatever_a_package_raises_when_it_is_imported_is_a_finding(monkeypatch):
+    def broken(name):
+        raise RuntimeError("built for another numpy")
+
+    monkeypatch.setattr("wembed.doctor.software.requires", lambda name: ["numpy>=1"])
+    monkeypatch.setattr("importlib.import_module", broken)
+    (check,) = [each for each in software() if each.check == "numpy"]
+    assert (check.status, check.found) == ("failed", "RuntimeError: built for another numpy")
 
 
 def test_packages_for_tests_are_not_asked_for(monkeypatch):

@@ -4,7 +4,7 @@ import torch
 
 from wembed.checkpoint import in_memory
 from wembed.encoder.batches import batched
-from wembed.encoder.probes import Probes, Task, task_of, tasks_of
+from wembed.encoder.probes import Probes, Task, Vote, task_of, tasks_of
 from wembed.graph import build_graph
 from wembed.models import CNN, MLP, Architecture, BaseArchitecture, ModelDescription, chain_steps
 from wembed.symmetry import declare_spec
@@ -52,9 +52,28 @@ def test_the_consensus_is_the_mean_answer_of_good_networks():
     probes = Probes(5, 8, (Task(9, 4),))
     answers = [probes._answers(batch)[batch.links[-1].target][0].softmax(-1) for batch in batches]
     accuracies = [torch.tensor([1.0]), torch.tensor([0.5])]
-    probes.agree(batches, accuracies)
+    probes.agree(probes.votes(batches, accuracies))
     expected = (answers[0] + answers[1] / 16) / (1 + 1 / 16)
     assert torch.allclose(probes.consensus_9_4, expected, atol=1e-6)
+
+
+def test_votes_of_two_sets_of_networks_add_up_to_that_of_all():
+    batches = [network(MLP(hidden=(6,)), (9,), seed)[1] for seed in range(3)]
+    accuracies = [torch.tensor([value]) for value in (1.0, 0.5, 0.9)]
+    probes = Probes(5, 8, (Task(9, 4), Task(3, 2)))
+    alone, other = probes.votes(batches[:1], accuracies[:1]), probes.votes(batches[1:], accuracies[1:])
+    both = [Vote(one.shares + two.shares, one.say + two.say) for one, two in zip(alone, other, strict=True)]
+    probes.agree(both)
+    added = probes.consensus_9_4.clone()
+    probes.agree(probes.votes(batches, accuracies))
+    assert torch.allclose(added, probes.consensus_9_4, atol=1e-6)
+
+
+def test_a_task_that_nobody_has_a_say_in_keeps_its_consensus():
+    _, batch = network(MLP(hidden=(6,)), (9,))
+    probes = Probes(5, 8, (Task(9, 4),))
+    probes.agree(probes.votes([batch], [torch.tensor([float("nan")])]))
+    assert torch.equal(probes.consensus_9_4, torch.full((5, 4), 0.25))
 
 
 def test_a_network_of_an_unknown_task_is_read_without_a_consensus():

@@ -6,7 +6,10 @@ import numpy as np
 
 from wembed.encoder import Stats
 from wembed.evaluate.material import gather
-from wembed.evaluate.merging import POINTS, merged_pairs
+from wembed.evaluate.merging import POINTS, merged_pairs, reached_by_weights
+from wembed.merging import MergeOptions, merge
+from wembed.merging.tensors import as_checkpoint
+from wembed.models import load_dataset, load_module, score
 from wembed.zoo import silent
 
 
@@ -48,6 +51,34 @@ def test_matching_lowers_the_barrier(value):
     barriers = [value("merging", method, "loss_barrier").value for method in ("aligned", "naive")]
     assert barriers[0] < barriers[1]
     assert 0 < value("merging", "aligned", "barrier_removed").value <= 1
+
+
+def test_each_part_of_the_data_aided_merge_has_rows_of_its_own(value):
+    for name in ("naive, repaired", "matched by weights", "aligned"):
+        barrier, removed = value("merging", name, "loss_barrier"), value("merging", name, "barrier_removed")
+        assert removed.value <= 1
+        assert removed.low <= removed.value <= removed.high
+        assert barrier.n == removed.n == value("merging", name, "midpoint_accuracy").n
+    assert value("merging", "aligned", "loss_barrier").value < value("merging", "naive, repaired", "loss_barrier").value
+
+
+def test_matching_by_weights_looks_at_no_data(material):
+    dataset = load_dataset("wine")
+    places = np.flatnonzero(material.finals() & material.where(lambda row: row.dataset == "wine"))
+    specs = [material.items[place][1].hash for place in places]
+    ends = [material.items[place] for place in places if material.items[place][1].hash == specs[0]][:2]
+    other = dataclasses.replace(
+        dataset, train_inputs=dataset.train_inputs.flip(1), train_labels=dataset.train_labels.roll(1)
+    )
+    found = [reached_by_weights(ends, MergeOptions(t=0.5, dataset=each)) for each in (dataset, other)]
+    assert found[0] == found[1]  # these networks have no batch norms
+    assert found[0] != merged_scores(ends, dataset)
+
+
+def merged_scores(ends, dataset):
+    merged = merge(ends, MergeOptions(t=0.5, dataset=dataset))
+    module = load_module(as_checkpoint(merged.common, ends[0][0]))
+    return score(module, dataset.test_inputs, dataset.test_labels)
 
 
 def test_diverged_networks_are_left_out(changed):

@@ -10,6 +10,7 @@ from wembed.encoder.gnn import Gnn
 from wembed.encoder.readout import GnnConfig
 from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging import MergeOptions, merge, merge_by_embedding, score_controls
+from wembed.merging.controls import undirected
 from wembed.merging.embedding import merge_each_by_embedding
 from wembed.merging.embedding.goals import Goal
 from wembed.merging.embedding.seen import Seen
@@ -123,6 +124,23 @@ def test_the_step_is_scored_beside_noise_of_its_length(trained, digits, gnn):
     found = score_controls(items, merge_by_embedding(items, MergeOptions(), gnn), digits)
     assert found.noised_average is not None
     assert found.aligned != found.merged
+
+
+@pytest.mark.parametrize("with_data", [False, True])
+def test_noise_starts_where_the_search_does_and_gets_what_it_gets(trained, digits, gnn, with_data):
+    items = [trained(ARCHITECTURES[0], 0), trained(ARCHITECTURES[0], 1)]
+    options = MergeOptions(dataset=digits if with_data else None)
+    average, moved = merge(items, options), merge_by_embedding(items, options, gnn)
+    noise = undirected(moved, np.random.default_rng(0))
+    for name, start in average.common.items():
+        np.testing.assert_array_equal(noise.average.common[name], start)
+        lengths = [np.linalg.norm(each.end[name] - start) for each in (moved, noise)]
+        assert lengths[1] == pytest.approx(lengths[0])
+    tried = [
+        score(load_module(as_checkpoint(each.common, items[0][0])), digits.train_inputs, digits.train_labels).loss
+        for each in (noise, average)
+    ]
+    assert not with_data or tried[0] <= tried[1]  # data would rather have the average than noise that loses more
 
 
 def test_the_encoder_is_not_trained(trained, gnn):

@@ -6,12 +6,12 @@ from networks import InMemory
 from small_networks import NETWORKS
 
 from wembed.checkpoint import open_checkpoint, write_safetensors
+from wembed.checkpoint.dtypes import encode
 from wembed.errors import CheckpointRefusedError
 from wembed.merging.aligned import common_spec
 from wembed.merging.embedding.seen import Seen
 from wembed.merging.gauge import scale_action
 from wembed.merging.tensors import acted, tensors_of
-from wembed.symmetry.action.permuted_copy import encode
 
 
 def test_experts_in_slices_are_refused(tmp_path):

@@ -35,6 +35,17 @@ def test_alignment_lowers_the_barrier_and_leaves_the_ends(pair, digits, align):
         assert np.isclose(losses(curve, "aligned")[end], losses(curve, "naive")[end], atol=1e-4)
 
 
+def test_repair_without_matching_has_a_barrier_of_its_own(pair, digits):
+    curve = interpolations(*pair, digits, points=3, options=MergeOptions())
+    assert curve.aligned_barrier < curve.repaired_barrier <= curve.naive_barrier
+    for end in (0, -1):
+        assert np.isclose(curve.repaired_losses[end], losses(curve, "naive")[end], atol=1e-4)
+
+
+def test_a_path_of_matched_networks_alone_tells_of_no_repair():
+    assert PathCurve((PathPoint(0.0, 0, 0, 1.0, 1.0), PathPoint(1.0, 0, 0, 1.0, 1.0))).repaired_barrier is None
+
+
 def test_alignment_by_embedding_asks_for_an_encoder(pair, digits):
     with pytest.raises(UsageError, match="--align embedding sees neurons through an encoder") as caught:
         interpolations(*pair, digits, points=3, options=MergeOptions(align="embedding"))

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from wembed.checkpoint import in_memory
 from wembed.merging.aligned import align
-from wembed.merging.repair import _between, _loss, moments, renewed, repaired
+from wembed.merging.repair import _between, moments, renewed, repaired, training_loss
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import tensors_of
 from wembed.models import CNN, MLP, Architecture, ModelDescription, chain_steps, load_dataset
@@ -68,20 +70,35 @@ def test_repair_is_kept_only_where_it_lowers_the_training_loss(pair):
     like, aligned = pair
     average = aligned.average((0.5, 0.5))
     losses = [
-        _loss(tensors, like, DIGITS)
+        training_loss(tensors, like, DIGITS)
         for tensors in (average, with_statistics(average, aligned.spec, like, DIGITS.train_inputs))
     ]
     fresh = renewed(aligned, (0.5, 0.5), average, like, DIGITS)
-    assert _loss(fresh, like, DIGITS) <= losses[1]
+    assert training_loss(fresh, like, DIGITS) <= losses[1]
 
 
 def test_an_end_stays_as_it_is(pair):
     like, aligned = pair
-    if any(layer.kind == "batch_norm" for layer in aligned.spec.layers):
-        pytest.skip("statistics are recomputed there")
     for number, weights in enumerate([(1.0, 0.0), (0.0, 1.0)]):
         fresh = renewed(aligned, weights, aligned.average(weights), like, DIGITS)
         assert all(np.array_equal(fresh[name], values) for name, values in aligned.networks[number].items())
+
+
+def test_an_average_of_copies_stays_as_it_is(pair):
+    like, aligned = pair
+    copies = replace(aligned, networks=(aligned.networks[0],) * 2)
+    average = copies.average((0.3, 0.7))
+    assert renewed(copies, (0.3, 0.7), average, like, DIGITS) is average
+
+
+def test_copies_with_other_statistics_get_those_of_the_training_inputs():
+    like, spec = network(ARCHITECTURES[3], 0)
+    one = tensors_of(like, spec)
+    shifted = {name: values + name.endswith("running_mean") for name, values in one.items()}
+    pair = replace(align([like, like], spec, np.random.default_rng(0)), networks=(one, shifted))
+    fresh = renewed(pair, (0.5, 0.5), pair.average((0.5, 0.5)), like, DIGITS)
+    expected = with_statistics(one, spec, like, DIGITS.train_inputs)
+    assert all(np.allclose(values, expected[name], atol=1e-6) for name, values in fresh.items())
 
 
 def test_units_behind_a_batch_norm_are_left_to_it():

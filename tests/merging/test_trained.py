@@ -1,12 +1,16 @@
 """Merging networks that were trained for real, from different initial weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from wembed.checkpoint import in_memory
 from wembed.errors import CheckpointRefusedError, UsageError
-from wembed.merging import MergeOptions, common_dataset, interpolations, merge, score_controls
+from wembed.merging import MergeOptions, common_dataset, interpolations, merge, running, score_controls
+from wembed.merging.recipe.document import Recipe, RecipeModel
+from wembed.merging.running import Tools, run
 from wembed.merging.statistics import norm_variances, with_statistics
 from wembed.merging.tensors import as_checkpoint
 from wembed.models import CNN, MLP, load_dataset, score
@@ -159,3 +163,20 @@ def test_networks_of_different_data_sets_have_no_common_one(trained):
     checkpoint = trained(TANH, 0)[0]
     assert common_dataset([checkpoint, checkpoint]) == "digits"
     assert common_dataset([checkpoint, in_memory({}, {})]) == ""
+
+
+def test_the_card_of_a_merge_on_data_says_what_chose_the_order(trained, digits, tmp_path):
+    recipe = Recipe(models=(RecipeModel(model="a"), RecipeModel(model="b")), data="digits")
+    run(recipe, [trained(TANH, 0), trained(TANH, 1)], tmp_path / "out", Tools(dataset=digits))
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "that loss chose the order, and the distance is not the least" in card
+
+
+def test_a_merge_on_data_that_ends_further_apart_says_so(trained, digits, tmp_path, monkeypatch):
+    items = [trained(TANH, 0), trained(TANH, 1)]
+    merged = merge(items, MergeOptions(dataset=digits))
+    further = replace(merged, aligned=replace(merged.aligned, cost_after=2 * merged.aligned.cost_before))
+    monkeypatch.setattr(running, "merge", lambda *_: further)
+    recipe = Recipe(models=(RecipeModel(model="a"), RecipeModel(model="b")), data="digits")
+    notes = run(recipe, items, tmp_path / "out.safetensors", Tools(dataset=digits)).notes
+    assert "the networks are further apart than before: on data, alignment seeks an average that loses little" in notes

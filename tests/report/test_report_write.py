@@ -265,6 +265,25 @@ def test_endpoints_compete_with_no_merge():
     ]
 
 
+def test_no_control_of_merging_is_the_best():
+    values = {"naive, repaired": 0.95, "noise": 0.94, "matched by weights": 0.9, "aligned": 0.8}
+    rows = [Result("merging", name, "midpoint_accuracy", value, 9, "test") for name, value in values.items()]
+    bold = [line for line in result_table(rows, ("midpoint_accuracy",)) if "**" in line]
+    assert bold == ["| matched by weights | **0.900** | 9 |"]
+
+
+def test_the_reading_of_merging_tells_what_each_part_does():
+    names, values = ("naive", "aligned", "matched by weights", "naive, repaired"), (0.4, 0.9, 0.6, 0.5)
+    rows = []
+    for name, value in zip(names, values, strict=True):
+        rows += [
+            Result("merging", name, metric, value, 8, "test") for metric in ("midpoint_accuracy", "barrier_removed")
+        ]
+    middle, barrier = sentences(Evaluation(rows))
+    assert middle.endswith("; matching by weights, without data 0.600, repair without matching 0.500.")
+    assert barrier.endswith("(8 pairs); matching by weights, without data 60.0 %, repair without matching 50.0 %.")
+
+
 def recall(encoder: str, share: float, n: int = 400) -> Result:
     return Result("retrieval-snapshot", encoder, "recall@1", share, n, "test")
 

@@ -5,10 +5,10 @@ import pytest
 from small_networks import NETWORKS, Net
 
 from wembed.checkpoint import open_checkpoint, write_safetensors
+from wembed.checkpoint.dtypes import encode
 from wembed.encoder import load_encoder
 from wembed.errors import UsageError, WembedError
 from wembed.symmetry import permute, permute_continuously
-from wembed.symmetry.action.permuted_copy import encode
 
 
 def _written(net: Net, path, dtype: str = "F32"):

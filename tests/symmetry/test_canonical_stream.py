@@ -193,7 +193,7 @@ def test_a_large_decoder_is_never_in_memory(tmp_path, record_property):
 
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F64"])
 def test_a_file_of_another_width_has_the_view_of_its_float32_twin(dtype, tmp_path):
-    from wembed.symmetry.action.permuted_copy import encode
+    from wembed.checkpoint.dtypes import encode
 
     net = NETWORKS["residual"](6)
     stored = {name: (dtype, encode(values, dtype)) for name, values in net.arrays.items()}

@@ -8,8 +8,8 @@ import pytest
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.checkpoint import open_checkpoint, write_safetensors
+from wembed.checkpoint.dtypes import encode
 from wembed.symmetry import permute
-from wembed.symmetry.action.permuted_copy import encode
 from wembed.zoo import AddOptions, add, spec_for
 from wembed.zoo.duplicates import zoo_vectors
 from wembed.zoo.lineage import Descent, agreement, find_lineage

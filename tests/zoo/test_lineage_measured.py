@@ -12,8 +12,8 @@ from families_zoo import families, family_of, folder_of, runs_of, without_facts,
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.checkpoint import write_safetensors
+from wembed.checkpoint.dtypes import encode
 from wembed.symmetry import apply_action, random_action, spec_metadata
-from wembed.symmetry.action.permuted_copy import encode
 from wembed.zoo import AddOptions, add, open_items
 from wembed.zoo.duplicates import find_duplicates, zoo_vectors
 from wembed.zoo.lineage import Descent, find_lineage

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from wembed.errors import UsageError
+from wembed.errors import NotFoundError, UsageError
 
 Place = Sequence[int | str]  # keys and numbers from the top down
 
@@ -46,8 +46,13 @@ def read_document(path: Path) -> Document:
     """Reads a file as its ending says: TOML, else YAML; a key that stands twice is refused.
 
     Raises:
+        NotFoundError: if there is no such file.
         UsageError: if it can't be read, naming the line.
     """
+    if not path.exists():
+        raise NotFoundError(f"{path}: no such file")
+    if path.is_dir():
+        raise NotFoundError(f"{path}: is a folder, expected a YAML or TOML file")
     is_toml = path.suffix == _TOML
     try:
         text = path.read_text(encoding="utf-8")

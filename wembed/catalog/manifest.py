@@ -90,7 +90,7 @@ def load_manifest(argument: str, kind: type[Kind]) -> Kind:
     try:
         return kind.model_validate(document.contents, context={"folder": document.path.parent, "document": document})
     except ValidationError as error:
-        raise as_usage_error(document, kind, error) from error
+        raise as_usage_error(document, "a manifest", kind, error) from error
 
 
 def _command_by(keys: Collection[str]) -> Command | None:

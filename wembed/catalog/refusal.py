@@ -30,11 +30,12 @@ _MOST_SHOWN = 60  # characters of a value
 Entry = Mapping[str, Any]  # Any: one of pydantic's ErrorDetails
 
 
-def as_usage_error(document: Document, kind: type[BaseModel], error: ValidationError) -> UsageError:
+def as_usage_error(document: Document, what: str, kind: type[BaseModel], error: ValidationError) -> UsageError:
     """The first thing that is wrong; a misspelt key before the one that is missing because of it.
 
     Args:
         document: what was read.
+        what: people call it, "a manifest" say.
         kind: what it should have been.
         error: why it isn't.
     """
@@ -45,7 +46,7 @@ def as_usage_error(document: Document, kind: type[BaseModel], error: ValidationE
     where = ".".join(map(str, place))
     if entry["type"] == _UNKNOWN_KEY:
         hint = _closest(str(place[-1]), _keys_at(kind, place[:-1], document.contents))
-        return UsageError(f"{at}: {where} is no key of a manifest", hint)
+        return UsageError(f"{at}: {where} is no key of {what}", hint)
     if entry["type"] == _MISSING:
         return UsageError(f"{at}: {where} is missing")
     hint = str(entry.get("ctx", {}).get("hint", ""))

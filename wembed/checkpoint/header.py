@@ -44,6 +44,11 @@ class TensorInfo:
         return math.prod(self.shape)
 
     @property
+    def bytes(self) -> int:
+        """What the elements take in a file."""
+        return self.size * STORAGE[self.dtype].itemsize
+
+    @property
     def is_floating(self) -> bool:
         """Whether the elements read as real floating-point numbers, of any width."""
         return self.dtype in FLOATING or self.is_scaled
@@ -165,7 +170,7 @@ def _span(info: TensorInfo, entry: dict[str, object], where: str) -> _Span:
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_count(offset) for offset in offsets):
         _corrupt(where, f"tensor {info.name!r}: bad data_offsets, expected two counts of bytes")
     begin, end = offsets
-    expected = info.size * STORAGE[info.dtype].itemsize
+    expected = info.bytes
     if end - begin != expected:
         found = f"data_offsets span {end - begin} bytes, {info.dtype} {list(info.shape)} needs {expected}"
         _corrupt(where, f"tensor {info.name!r}: {found}")

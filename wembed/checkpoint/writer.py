@@ -15,9 +15,10 @@ from typing import BinaryIO
 import numpy as np
 
 from wembed.checkpoint.dtypes import STORAGE, Array
+from wembed.checkpoint.header import LENGTH_BYTES, TensorInfo
 from wembed.errors import NotFoundError, UsageError, WembedError
 
-ALIGNMENT = 8  # bytes; the data starts at a multiple of it
+_ALIGNMENT = 8  # bytes; the data starts at a multiple of it
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, tuple[str, Array]], metadata: Mapping[str, str]) -> None:
@@ -42,37 +43,44 @@ def write_safetensors(path: Path, tensors: Mapping[str, tuple[str, Array]], meta
         raise UsageError(f"{path}: is a folder, expected a file name")
     if not path.parent.is_dir():
         raise NotFoundError(f"{path}: its folder does not exist", hint=f"mkdir -p {path.parent}")
-    order = _data_order(tensors)
-    header = _header(tensors, order, metadata)
+    header, begins = header_of(_infos(tensors), metadata)
     try:
         with _replacing(path) as file:
             file.write(header)
-            for name in order:
+            for name in begins:
                 file.write(_raw(tensors[name][1]))
     except OSError as error:
         raise WembedError(f"{path}: could not be written: {(error.strerror or str(error)).lower()}") from error
 
 
-def _data_order(tensors: Mapping[str, tuple[str, Array]]) -> list[str]:
+def header_of(tensors: Mapping[str, TensorInfo], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
+    """What a safetensors file begins with, and where behind it each tensor's data does.
+
+    Args:
+        tensors: what the file will hold, by the name that it has there, in the order in which the header lists it.
+        metadata: text to keep beside the weights.
+
+    Returns:
+        The length in eight bytes, then the JSON, padded with blanks; and the first byte of every tensor's data, in the
+        order of the data.
+    """
+    begins, end = {}, 0
+    for name in sorted(tensors, key=lambda name: -STORAGE[tensors[name].dtype].itemsize):
+        begins[name], end = end, end + tensors[name].bytes
+    entries: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    for name, info in tensors.items():
+        offsets = [begins[name], begins[name] + info.bytes]
+        entries[name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": offsets}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(LENGTH_BYTES, "little") + text, begins
+
+
+def _infos(tensors: Mapping[str, tuple[str, Array]]) -> dict[str, TensorInfo]:
     for name, (dtype, array) in tensors.items():
         if name == "__metadata__" or STORAGE[dtype] != array.dtype:
             raise ValueError(f"tensor {name!r}: {dtype} lies as {STORAGE[dtype]}, found {array.dtype}")
-    return sorted(tensors, key=lambda name: -tensors[name][1].itemsize)
-
-
-def _header(tensors: Mapping[str, tuple[str, Array]], order: list[str], metadata: Mapping[str, str]) -> bytes:
-    """The length in eight bytes, then the JSON, padded with blanks."""
-    begin, offsets = 0, {}
-    for name in order:
-        end = begin + tensors[name][1].nbytes
-        offsets[name] = [begin, end]
-        begin = end
-    entries: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
-    for name, (dtype, array) in tensors.items():
-        entries[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets[name]}
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    return len(text).to_bytes(8, "little") + text
+    return {name: TensorInfo(name, dtype, array.shape) for name, (dtype, array) in tensors.items()}
 
 
 def _raw(array: Array) -> memoryview:

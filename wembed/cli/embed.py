@@ -48,13 +48,15 @@ def embed(
     Example: wembed embed a.safetensors b.pt -o embeddings.npz
     """
     from wembed.cli.embedding import Call, embed_asked, with_all_vectors
+    from wembed.cli.output_file import check_output_file
     from wembed.cli.session import Session, SessionOptions
     from wembed.zoo import check_suffix, save_embeddings
 
     output = Output.choose(format, json, quiet)
     check_suffix(out)
+    check_output_file(out)
     call, shared = (
-        Call(checkpoints or [], spec, shard, engine, address, workers),
+        Call(checkpoints or [], spec, shard, engine, address, workers, out),
         SessionOptions(zoo, encoder, store, device, gpu),
     )
     session = Session.start(output, shared, needs_zoo=not checkpoints)

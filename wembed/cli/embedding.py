@@ -1,13 +1,15 @@
 """What one call of `wembed embed` asks for, and which engine does it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from wembed.cli.options import device_name
+from wembed.cli.in_memory import embed_in_memory, warn_not_kept
+from wembed.cli.options import device_name, with_standard_input
 from wembed.cli.session import Session, SessionOptions
 from wembed.errors import UsageError
+from wembed.store import UnwritableError
 from wembed.zoo.embed import EmbedResult, Shard, embed_zoo, with_vectors
 
 
@@ -22,6 +24,7 @@ class Call:
         engine: what does the work.
         address: of the Ray cluster.
         workers: of Ray.
+        out: the file that the vectors go to; with one, they need not be kept.
 
     Raises:
         UsageError: if they contradict each other.
@@ -33,6 +36,7 @@ class Call:
     engine: Literal["local", "ray"]
     address: str | None
     workers: int | None
+    out: Path | None = None
 
     def __post_init__(self) -> None:
         if self.spec and not self.checkpoints:
@@ -54,7 +58,7 @@ def embed_asked(session: Session, options: SessionOptions, call: Call) -> EmbedR
         WembedError: if it can't be done.
     """
     if call.checkpoints:
-        return session.embed(call.checkpoints, call.spec)
+        return _given(session, call)
     return _with_ray(session, options, call) if call.engine == "ray" else _here(session, call)
 
 
@@ -66,10 +70,27 @@ def with_all_vectors(session: Session, result: EmbedResult) -> EmbedResult:
     return with_vectors(result, session.table)
 
 
+def _given(session: Session, call: Call) -> EmbedResult:
+    names = with_standard_input(call.checkpoints)
+    try:
+        return session.embed(names, call.spec)
+    except UnwritableError as error:
+        if call.out is None:
+            raise
+        warn_not_kept(session.output, len(names), error)
+        return replace(session, table=None).embed(names, call.spec)
+
+
 def _here(session: Session, call: Call) -> EmbedResult:
-    shard = Shard.parse(call.shard or "1/1")
-    with session.output.progress("embedding") as progress:
-        return embed_zoo(session.kept.zoo, session.encoder, session.kept.table, progress, shard)
+    shard, kept = Shard.parse(call.shard or "1/1"), session.kept
+    try:
+        with session.output.progress("embedding") as progress:
+            return embed_zoo(kept.zoo, session.encoder, kept.table, progress, shard)
+    except UnwritableError as error:
+        if call.out is None:
+            raise
+        rows = shard.rows(kept.zoo.rows())
+        return embed_in_memory(session.output, kept.zoo, rows, session.encoder, kept.table, error)
 
 
 def _with_ray(session: Session, options: SessionOptions, call: Call) -> EmbedResult:

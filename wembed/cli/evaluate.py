@@ -1,6 +1,5 @@
 """`wembed evaluate`."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,8 @@ import typer
 
 from wembed.cli import options
 from wembed.cli.output import Output
-from wembed.errors import NotFoundError, UsageError, WembedError
+from wembed.cli.output_file import check_output_file
+from wembed.errors import UsageError
 
 if TYPE_CHECKING:
     from wembed.evaluate import Evaluation
@@ -116,12 +116,7 @@ def _check_out(out: Path | None) -> None:
     """Refuses a path before the work, not after it."""
     if out and out.suffix not in _ENDINGS:
         raise UsageError(f"cannot write {out}: known are {', '.join(_ENDINGS)}", "give -o one of these endings")
-    if out and not out.parent.is_dir():
-        raise NotFoundError(f"cannot write {out}: there is no folder {out.parent}", "make it first")
-    if out and out.is_dir():
-        raise UsageError(f"cannot write {out}: it is a folder", "give -o the name of a file")
-    if out and not os.access(out.parent, os.W_OK):
-        raise WembedError(f"cannot write {out}: no permission to write to {out.parent}", "give -o another folder")
+    check_output_file(out)
 
 
 def _write(out: Path, evaluation: "Evaluation") -> None:

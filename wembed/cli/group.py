@@ -93,21 +93,39 @@ def _load(name: str, target: str) -> Any:  # a click command, whose class typer 
 def _exit_code(run: Callable[[], Any], as_json: bool) -> int:
     try:
         code = run()
-    except WembedError as error:
-        print_error(error, as_json)
-        return error.exit_code
-    except typer.TyperException as error:
-        print_error(_as_usage_error(error), as_json)
-        return error.exit_code
-    except OSError as error:  # disk full, permission
-        where = f"{error.filename}: " if error.filename else ""
-        print_error(WembedError(f"{where}{(error.strerror or str(error)).lower()}"), as_json)
-        return WembedError.exit_code
-    except typer.Abort:
-        code = INTERRUPTED
+    except Exception as error:
+        code = INTERRUPTED if _is_interrupt(error) else _told(error, as_json)
     if code == INTERRUPTED:
         print_interrupted(as_json)
     return code if isinstance(code, int) else 0
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether a person ended it: libraries raise errors of their own where that happens while they are imported."""
+    seen: list[BaseException] = []
+    reason: BaseException | None = error
+    while reason is not None and reason not in seen:
+        if isinstance(reason, KeyboardInterrupt | typer.Abort):
+            return True
+        seen.append(reason)
+        reason = reason.__cause__ or reason.__context__
+    return False
+
+
+def _told(error: Exception, as_json: bool) -> int:
+    """Says what failed; what we did not expect stays a traceback."""
+    if isinstance(error, WembedError):
+        told = error
+    elif isinstance(error, typer.TyperException):
+        print_error(_as_usage_error(error), as_json)
+        return error.exit_code
+    elif isinstance(error, OSError):  # disk full, permission
+        where = f"{error.filename}: " if error.filename else ""
+        told = WembedError(f"{where}{(error.strerror or str(error)).lower()}")
+    else:
+        raise error
+    print_error(told, as_json)
+    return told.exit_code
 
 
 def _as_usage_error(error: typer.TyperException) -> UsageError:

@@ -29,6 +29,8 @@ def asked_recipe(
     from wembed.merging.recipe.document import Recipe, RecipeModel, load_recipe
 
     recipe = load_recipe(file) if file else Recipe()
+    if weights or flags.get("t") is not None:
+        recipe = _counting_alike(recipe)
     changes = {key: value for key, value in flags.items() if value is not None}
     if models:
         changes["models"] = tuple(RecipeModel(model=name) for name in models)
@@ -37,6 +39,12 @@ def asked_recipe(
     _check_size(flags.get("shard_size"))
     recipe = recipe.model_copy(update=changes)
     return recipe.with_weights(_numbers(weights)) if weights and weights != _PREDICTED else recipe
+
+
+def _counting_alike(recipe: "Recipe") -> "Recipe":
+    """The same without what says how much each model counts, of which the command line says something else."""
+    models = tuple(entry.model_copy(update={"weight": None}) for entry in recipe.models)
+    return recipe.model_copy(update={"models": models, "weights": None, "t": None})
 
 
 def _numbers(text: str) -> list[float]:

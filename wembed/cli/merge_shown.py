@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wembed.merging import Merged
     from wembed.merging.recipe.document import Recipe
     from wembed.merging.recipe.plan import Plan
+    from wembed.merging.running import Outcome
     from wembed.models import Dataset
 
 COLUMNS = ("method", "align", "out", "groups_aligned", "cost_before", "cost_after")
@@ -38,6 +39,17 @@ def note_plan(output: Output, plan: "Plan") -> None:
         output.note(f"{plan.groups} groups of neurons to be brought into one order")
     for note in plan.notes:
         output.note(note)
+
+
+def note_outcome(output: Output, outcome: "Outcome") -> None:
+    """Says what a person may want to know of a merge."""
+    for note in outcome.notes:
+        output.note(note)
+    if found := outcome.differing:
+        are = (
+            "1 tensor of whole numbers differs" if len(found) == 1 else f"{len(found)} tensors of whole numbers differ"
+        )
+        output.warn(f"{are} between the networks, first {found[0]!r}: written as in the first, not averaged")
 
 
 def note_patience(output: Output, plan: "Plan") -> None:
@@ -82,6 +94,7 @@ def scored(
         "accuracy": found.merged.accuracy,
         "endpoints": [round(scores.accuracy, DECIMALS) for scores in found.endpoints],
         "naive": found.naive.accuracy,
+        "naive_repaired": found.naive_repaired.accuracy,
         "noised_endpoint": found.noised_endpoint.accuracy,
     }
     if found.aligned.accuracy > found.merged.accuracy:

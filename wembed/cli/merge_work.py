@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from wembed.checkpoint.reader import DESCRIPTION_KEY
 from wembed.cli.datasets import open_dataset
 from wembed.cli.merge_opened import hub_names, open_encoder, open_items
-from wembed.cli.merge_shown import COLUMNS, PLAN_COLUMNS, note_patience, note_plan, plan_rows, scored, warn_symmetries
+from wembed.cli.merge_shown import (
+    COLUMNS,
+    PLAN_COLUMNS,
+    note_outcome,
+    note_patience,
+    note_plan,
+    plan_rows,
+    scored,
+    warn_symmetries,
+)
 from wembed.cli.output import Output
 from wembed.errors import UsageError
 from wembed.merging.output.place import check_place
@@ -18,6 +27,8 @@ from wembed.merging.running import Tools, run
 
 if TYPE_CHECKING:
     from wembed.encoder import Item
+
+_PREDICTED = "The weights are the accuracies that were predicted of the networks."
 
 
 @dataclass(frozen=True)
@@ -64,13 +75,14 @@ def perform(output: Output, recipe: Recipe, call: Call) -> None:
         output.note(note)
     note_patience(output, planned)
     dataset = open_dataset(recipe.data) if recipe.data else None
+    sources = (_PREDICTED,) if recipe.weights else ()
     recipe = _weighted(output, recipe, call)
     with output.progress("merging") as progress:
-        tools = Tools(dataset, open_encoder(recipe, call.zoo, call.device), hub_names(recipe, call.zoo), progress)
-        outcome = run(recipe, items, call.out, tools)
+        encoder, hubs = open_encoder(recipe, call.zoo, call.device), hub_names(recipe, call.zoo)
+        tools = Tools(dataset, encoder, hubs, progress, sources)
+        outcome = run(recipe, items, call.out, tools, planned)
     warn_symmetries(output, recipe, items[0])
-    for note in outcome.notes:
-        output.note(note)
+    note_outcome(output, outcome)
     scores = scored(output, recipe, items, outcome.merged, dataset) if dataset and outcome.merged else {}
     told = (recipe.method, recipe.alignment, call.out, outcome.groups, outcome.cost_before, outcome.cost_after)
     row = dict(zip(COLUMNS, told, strict=True)) | scores

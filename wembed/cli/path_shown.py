@@ -18,7 +18,10 @@ _WIDEST = 60  # characters of a line of bars
 
 def note_curve(output: Output, curve: "PathCurve", dataset: str) -> None:
     """Says how high the barriers are; beside a table for people, the accuracies as bars, too."""
-    output.note(f"loss barrier on {dataset}: naive {curve.naive_barrier:.3f}, aligned {curve.aligned_barrier:.3f}")
+    repaired = curve.repaired_barrier
+    beside = "" if repaired is None else f"naive and repaired {repaired:.3f}, "
+    barriers = f"naive {curve.naive_barrier:.3f}, {beside}aligned {curve.aligned_barrier:.3f}"
+    output.note(f"loss barrier on {dataset}: {barriers}")
     if output.format != "table" or not _can_show(_BARS):
         return
     lines = {name: [getattr(point, f"{name}_accuracy") for point in curve.points] for name in ("naive", "aligned")}

@@ -10,7 +10,7 @@ from wembed.cli.output import Output
 from wembed.encoder import Encoder
 from wembed.errors import UsageError
 from wembed.merging import MergeOptions, PathCurve, common_dataset, interpolations
-from wembed.merging.recipe.document import AlignName
+from wembed.merging.names import AlignName
 from wembed.models import load_dataset
 
 

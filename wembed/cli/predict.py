@@ -1,7 +1,7 @@
 """`wembed predict`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("id", "target", "value", "low", "high", "in_domain", "split", "encoder")
 OF_CLASSES, LAYERS = ("probability", "set"), ("layers",)
-FITTED_ON = ("train", "validation")
 NAMED = 3  # of the networks that nothing is predicted of
 
 Targets = Annotated[
@@ -61,6 +60,7 @@ def predict(
     Example: wembed predict model.safetensors --target accuracy --target dataset
     """
     from wembed.cli.session import Session, SessionOptions
+    from wembed.cli.teaching import note_no_evidence
     from wembed.evaluate.predicting import check_level
 
     output = Output.choose(format, json, quiet)
@@ -75,6 +75,7 @@ def predict(
     has_classes = any(each.kind == "category" for each in told.fitted)
     output.rows(rows, [*COLUMNS, *(OF_CLASSES if has_classes else ()), *(LAYERS if explain else ())])
     _note(output, rows)
+    note_no_evidence(output, told.predictions)
     _note_unbounded(output, told.fitted, level)
     report_failures(output, [failure.error for failure in given.failures], len(given.done))
 
@@ -101,29 +102,17 @@ class _Told:
 
 def _predictions(session: "Session", given: "EmbedResult", asked: _Asked, seed: int) -> _Told:
     """What is told of embedded checkpoints; the zoo is embedded as far as it isn't yet."""
-    from wembed.evaluate.predicting import Teacher, fit_targets, targets_of, vectors_of
-    from wembed.prediction import Transfer
-    from wembed.zoo import open_table
+    from wembed.cli.teaching import fitted_targets, taught
+    from wembed.evaluate.predicting import targets_of
+    from wembed.zoo import locate_all
 
-    zoo, output = session.kept.zoo, session.output
+    zoo = session.kept.zoo
     targets_of(asked.targets, zoo.rows())
-    transfer = Transfer()
-    other = replace(session, name=transfer.name, encoder=transfer, table=open_table(zoo, transfer, asked.store))
-    vectors, transfers = (vectors_of(_whole(each).done) for each in (session, other))
-    teacher = Teacher(zoo, session.name, session.encoder, vectors, transfers, seed)
-    fitted = fit_targets(teacher, asked.targets, lambda message: output.note(f"passed over, {message}"))
-    own = vectors_of(other.embed_each(asked.checkpoints, asked.spec).done)
+    teacher = taught(session, asked.store, seed)
+    fitted = fitted_targets(session.output, teacher, asked.targets)
+    own = teacher.transfers_of(locate_all(asked.checkpoints, zoo).located, asked.spec)
     found = teacher.predictions(given.done, own, fitted, asked.level)
     return _Told([teacher.explained(each, fitted, asked.spec) for each in found] if asked.explain else found, fitted)
-
-
-def _whole(session: "Session") -> "EmbedResult":
-    """The zoo, embedded, with one warning about what can't be."""
-    found = session.embed_zoo(with_vectors=True)
-    if found.failures:
-        first = found.failures[0].error.message
-        session.output.warn(f"{len(found.failures)} checkpoints of the zoo are passed over, first {first}")
-    return found
 
 
 def _each(arguments: Sequence[str]) -> Iterator[str]:
@@ -152,9 +141,6 @@ def _note(output: Output, rows: Sequence[dict[str, object]]) -> None:
     if withheld:
         names = ", ".join([*withheld[:NAMED], *(["..."] if len(withheld) > NAMED else [])])
         output.note(f"nothing for {len(withheld)} of {len(ids)}, unlike what the predictor was fitted on: {names}")
-    known = len({row["id"] for row in rows if row["split"] in FITTED_ON})
-    if known:
-        output.note(f"{known} of {len(ids)} are among the checkpoints that the predictor was fitted on, no evidence")
 
 
 def _note_unbounded(output: Output, fitted: "Sequence[Fitted]", level: float) -> None:

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from wembed.evaluate import Evaluation
 
 COLUMNS = ("path",)
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="NAME",
+        help="retrieval, prediction, merging, invariance or robustness; repeatable; default: all.",
+    ),
+]
+Seeds = Annotated[
+    int, typer.Option("--seeds", min=1, metavar="N", help="Noise and regressions N times; tells means and spreads.")
+]
 GLANCE_COLUMNS = ("task", "encoder", "metric", "value", "low", "high", "n", "split")
 
 
@@ -34,6 +45,8 @@ def report(
         list[str] | None,
         typer.Option("--encoder", metavar="NAME", help="May be repeated, the main one first; default: all of the zoo."),
     ] = None,
+    task: Tasks = None,
+    seeds: Seeds = 1,
     zoo: options.Zoo = options.DEFAULT_ZOO,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -50,6 +63,7 @@ def report(
     from wembed.cli.glance import print_glance
     from wembed.device import resolve_device
     from wembed.evaluate import EvaluateOptions, evaluate, zoo_encoders
+    from wembed.evaluate.evaluate import TASKS
     from wembed.report import headline_results, make_folder, read_results
 
     output = Output.choose(format, json, quiet)
@@ -62,12 +76,13 @@ def report(
         _check_alone(context)
         evaluation = read_results(earlier)
     else:
+        chosen = EvaluateOptions(seed, seeds=seeds, tasks=tuple(dict.fromkeys(task or TASKS)))
         opened = Zoo.open(zoo)
         encoders = zoo_encoders(opened, encoder or (), on)
         if out:
             make_folder(out)  # what can't be written is said before the work
         with output.progress("evaluating") as progress:
-            evaluation = evaluate(opened, encoders, EvaluateOptions(seed=seed), progress)
+            evaluation = evaluate(opened, encoders, chosen, progress)
         warn_of_passed_over(output, evaluation)
     if terminal and (format, json) == ("auto", False):
         print_glance(evaluation)
@@ -81,7 +96,7 @@ def report(
 
 def _check_alone(context: typer.Context) -> None:
     """Refuses options that say how to evaluate where nothing is evaluated."""
-    for name in ("encoder", "zoo", "seed"):
+    for name in ("encoder", "task", "seeds", "zoo", "seed"):
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise UsageError(f"--from and --{name} contradict each other", "give one of them")

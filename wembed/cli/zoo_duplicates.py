@@ -27,12 +27,12 @@ def duplicates(
     Example: wembed zoo duplicates
     """
     from wembed.catalog import Zoo
-    from wembed.zoo.duplicates import find_duplicates, zoo_vectors
+    from wembed.cli.zoo_vectors import fingerprints
+    from wembed.zoo.duplicates import find_duplicates
 
     output = Output.choose(format, json, quiet)
     opened = Zoo.open(zoo)
-    with output.progress("embedding") as progress:
-        vectors = zoo_vectors(opened, "fingerprint", store, progress)
+    vectors = fingerprints(output, opened, store)
     with output.progress("comparing") as progress:
         found = find_duplicates(opened, opened.rows(), vectors.by_id, progress)
     rows = [

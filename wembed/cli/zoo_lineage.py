@@ -41,11 +41,13 @@ def lineage(
     Example: wembed zoo lineage -o lineage.graphml
     """
     from wembed.catalog import Zoo, find_row
-    from wembed.zoo.lineage import agreement, check_file, save_lineage
+    from wembed.cli.output_file import check_output_file
+    from wembed.zoo.lineage import agreement, check_suffix, save_lineage
 
     output = Output.choose(format, json, quiet)
     if out:
-        check_file(out)
+        check_suffix(out)
+        check_output_file(out)
     opened = Zoo.open(zoo)
     asked = find_row(opened, layers) if layers else None
     found = _found(output, opened, store, seed)
@@ -65,11 +67,10 @@ def lineage(
 def _found(output: Output, zoo: "Zoo", store: str | None, seed: int) -> "Lineage":
     import numpy as np
 
-    from wembed.zoo.duplicates import zoo_vectors
+    from wembed.cli.zoo_vectors import fingerprints
     from wembed.zoo.lineage import find_lineage
 
-    with output.progress("embedding") as progress:
-        vectors = zoo_vectors(zoo, "fingerprint", store, progress)
+    vectors = fingerprints(output, zoo, store)
     with output.progress("reading") as progress:
         return find_lineage(zoo, zoo.rows(), vectors.by_id, np.random.default_rng(seed), progress)
 

@@ -17,7 +17,7 @@ from wembed.checkpoint import Checkpoint
 from wembed.device import CPU, inference, to_device
 from wembed.encoder.base import Item, identity_of, unit_rows
 from wembed.encoder.features import FEATURE_VERSION
-from wembed.encoder.trained import AccuracyHead, initialised, stored_bytes, unit_vectors
+from wembed.encoder.trained import AccuracyHead, AddUp, initialised, stored_bytes, unit_vectors
 from wembed.errors import CheckpointRefusedError
 from wembed.graph import WeightGraph, build_graph
 from wembed.symmetry import SymmetrySpec, structure_signature
@@ -93,7 +93,7 @@ class FlatModule(nn.Module):
             self.components[: len(rows)] = rows[: len(self.components)]
         self.scale.copy_(self._projected(centred).std(0) + _TINY)
 
-    def after_epoch(self, batches: Sequence[FlatBatch], accuracies: Sequence[Tensor]) -> None:
+    def after_epoch(self, batches: Sequence[FlatBatch], accuracies: Sequence[Tensor], add_up: AddUp) -> None:
         """Nothing is to be prepared."""
 
     def accuracy_logits(self, batch: FlatBatch) -> Tensor:

@@ -66,6 +66,24 @@ class Task:
         return f"consensus_{self.inputs}_{self.classes}"
 
 
+@dataclass(frozen=True)
+class Vote:
+    """What networks have to say on one task together, which adds up over several sets of them.
+
+    Args:
+        shares: of the classes, summed as much as each network counts, [P, classes].
+        say: how much they count together, ().
+    """
+
+    shares: Tensor
+    say: Tensor
+
+    @classmethod
+    def none(cls, consensus: Tensor) -> "Vote":
+        """That of no network, on a task whose consensus has this shape."""
+        return cls(torch.zeros_like(consensus), consensus.new_zeros(()))
+
+
 class Probes(nn.Module):
     """Learned inputs, and a reading of the answers.
 
@@ -81,6 +99,7 @@ class Probes(nn.Module):
     def __init__(self, count: int, width: int, tasks: Sequence[Task]) -> None:
         super().__init__()
         self.count = count
+        self.tasks = tuple(tasks)
         self.inputs = nn.Linear(_CODE, count)
         nn.init.normal_(self.inputs.weight)
         self.classes = nn.Linear(_CODE, _CLASS)
@@ -103,25 +122,28 @@ class Probes(nn.Module):
         return {end: _flat(found[end]) for end in ends(batch)}
 
     @torch.no_grad()
-    def agree(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
-        """Set every task's consensus to the mean answer of given networks, the good ones counting most.
+    def votes(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> list[Vote]:
+        """What given networks answer together, the good ones counting most; for every task, in order.
 
         Args:
             batches: the networks that are trained on.
             accuracies: theirs, [B] each; where it is NaN a network has no say.
         """
-        sums: dict[str, Tensor] = {}
-        weights: dict[str, Tensor] = {}
+        votes = {task: Vote.none(getattr(self, task.buffer)) for task in self.tasks}
         for batch, accuracy in zip(batches, accuracies, strict=True):
-            say = say_of(accuracy)
+            say = accuracy.nan_to_num(0.0) ** _SAY
             for end, answers in self.answers(batch).items():
-                name = task_of(batch, end).buffer
-                shares = answers.softmax(-1)  # [B, P, classes]
-                sums[name] = sums.get(name, 0.0) + torch.einsum("b,bpc->pc", say, shares)
-                weights[name] = weights.get(name, 0.0) + say.sum()
-        for name, total in sums.items():
-            if weights[name] > 0:  # else nobody knows how good any of them is
-                getattr(self, name).copy_(total / weights[name])
+                vote = votes[task_of(batch, end)]
+                vote.shares.add_(torch.einsum("b,bpc->pc", say, answers.softmax(-1)))
+                vote.say.add_(say.sum())
+        return list(votes.values())
+
+    @torch.no_grad()
+    def agree(self, votes: Sequence[Vote]) -> None:
+        """Set every task's consensus to the mean answer of those who voted; one that nobody has a say in stays."""
+        for task, vote in zip(self.tasks, votes, strict=True):
+            if vote.say > 0:  # else nobody knows how good any of them is
+                getattr(self, task.buffer).copy_(vote.shares / vote.say)
 
     def _consensus(self, batch: Batch, end: str) -> Tensor | None:
         return getattr(self, task_of(batch, end).buffer, None)
@@ -218,11 +240,6 @@ def tasks_of(batches: Sequence[Batch]) -> tuple[Task, ...]:
     """All tasks of some networks, in order."""
     found = {task_of(batch, end) for batch in batches for end in ends(batch)}
     return tuple(sorted(found, key=lambda task: (task.inputs, task.classes)))
-
-
-def say_of(accuracies: Tensor) -> Tensor:
-    """How much networks have to say in a consensus, [B]; none where the accuracy is not known."""
-    return accuracies.nan_to_num(0.0) ** _SAY
 
 
 def ends(batch: Batch) -> list[str]:

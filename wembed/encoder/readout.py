@@ -15,7 +15,7 @@ from wembed.encoder.batches import BLOCK_FEATURES, SIGNATURE, TOKENS, Batch
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.probes import Probes, Task
 from wembed.encoder.sweeps import Sweeps
-from wembed.encoder.trained import AccuracyHead, unit_vectors
+from wembed.encoder.trained import AccuracyHead, AddUp, unit_vectors
 
 _CLIP = 5.0  # standard deviations of a feature
 _TINY = 1e-3
@@ -108,10 +108,12 @@ class GnnModule(nn.Module):
         self.token_mean.copy_(torch.cat([batch.tokens for batch in batches]).mean(0))
         self.signature_mean.copy_(torch.cat([batch.signature for batch in batches]).mean(0))
 
-    def after_epoch(self, batches: Sequence[Batch], accuracies: Sequence[Tensor]) -> None:
-        """Let the networks that are trained on agree on the answers to the probes."""
-        if self.probes is not None:
-            self.probes.agree(batches, accuracies)
+    def after_epoch(self, batches: Sequence[Batch], accuracies: Sequence[Tensor], add_up: AddUp) -> None:
+        """Let the networks that are trained on, of all processes, agree on the answers to the probes."""
+        if self.probes is not None and self.probes.tasks:
+            votes = self.probes.votes(batches, accuracies)
+            add_up(part for vote in votes for part in (vote.shares, vote.say))
+            self.probes.agree(votes)
 
     def accuracy_logits(self, batch: Batch) -> Tensor:
         """Logits of accuracies [B], from what networks can; without probes from what they are like."""

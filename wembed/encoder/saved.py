@@ -64,6 +64,7 @@ def save_encoder(encoder: Encoder, folder: Path, training: Mapping[str, object] 
         training: how it was trained and on what, for `training_of`; any JSON values.
     """
     from wembed.checkpoint import write_safetensors
+    from wembed.checkpoint.staging import staged
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).unlink(missing_ok=True)  # it would speak of other weights
@@ -71,11 +72,10 @@ def save_encoder(encoder: Encoder, folder: Path, training: Mapping[str, object] 
     if hasattr(encoder, "module"):
         weights = {name: ("F32", value.cpu().numpy()) for name, value in encoder.module.state_dict().items()}
         write_safetensors(folder / WEIGHTS_FILE, weights, {})
-    temporary = folder / f".{CONFIG_FILE}.tmp"
     told = {"training": dict(training)} if training else {}
     text = json.dumps({"encoder": encoder.name, **config, **told}, indent=1)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(folder / CONFIG_FILE)
+    with staged(folder / CONFIG_FILE) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def training_of(folder: Path) -> dict[str, object]:

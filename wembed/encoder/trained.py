@@ -3,12 +3,13 @@
 What the head reads stands first in a vector; what tells networks apart in other ways may stand behind it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+AddUp = Callable[[Iterable[Tensor]], None]  # sums tensors over all processes that train, in place
 Module = TypeVar("Module", bound=nn.Module)
 
 

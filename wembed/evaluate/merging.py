@@ -3,12 +3,16 @@
 Pairs are the last snapshots of test runs of one configuration and different families. Rows of all pairs come first,
 then those of every configuration, split test:LABEL. Merging by embedding takes long: it is done for the pairs of the
 commonest configuration, all at once, beside the other methods on the same pairs.
+
+`aligned` has the help of training inputs: they choose between matches, swap units, and say how far to repair. Beside it
+stand plain averages that are repaired alike, and matching by weights alone, without swaps or repair. Batch-norm
+statistics are recomputed in all averages.
 """
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +35,16 @@ from wembed.merging import (
 )
 from wembed.merging.embedding import merge_each_by_embedding
 from wembed.merging.ensemble import ensemble_scores
-from wembed.models import Scores, load_dataset
+from wembed.merging.statistics import with_statistics
+from wembed.merging.tensors import as_checkpoint
+from wembed.models import Scores, load_dataset, load_module, score
 from wembed.models.data import DATASETS
 from wembed.zoo import Progress
 
 TASK = "merging"
 EMBEDDING = "embedding"  # the method that goes by an encoder
+REPAIRED = "naive, repaired"  # the plain average, its units repaired
+BY_WEIGHTS = "matched by weights"  # no data but for batch-norm statistics
 POINTS = 9  # of a path: an odd number has the middle among them
 _MAIN_PAIRS = 30  # of the commonest configuration
 _OTHER_PAIRS = 4
@@ -52,6 +60,7 @@ class Pair:
         second: place in the zoo.
         path: accuracy and loss along the line.
         controls: what is half-way, and what it is measured against.
+        by_weights: what is half-way after matching without data.
         ensemble: what the mean of both networks' answers reaches.
         is_embedded: whether it was merged by embedding, too.
     """
@@ -61,8 +70,17 @@ class Pair:
     second: int
     path: PathCurve
     controls: Controls
+    by_weights: Scores
     ensemble: Scores
     is_embedded: bool
+
+
+_AVERAGES: Mapping[str, Callable[[Pair], Scores]] = {
+    "naive": lambda pair: pair.controls.naive,
+    REPAIRED: lambda pair: pair.controls.naive_repaired,
+    BY_WEIGHTS: lambda pair: pair.by_weights,
+    "aligned": lambda pair: pair.controls.aligned,
+}
 
 
 def merged_pairs(material: Material, encoder: Encoder, seed: int, progress: Progress) -> list[Pair]:
@@ -105,8 +123,17 @@ def _measured(
     items, label = [material.items[place] for place in ends], config_of(material.rows[ends[0]])
     path = path_of(items, merged.aligned, options.dataset, POINTS)
     controls = score_controls(items, merged, options.dataset, options.seed)
+    by_weights = reached_by_weights(items, options)
     ensemble = ensemble_scores([checkpoint for checkpoint, _ in items], options.dataset)
-    return Pair(label, *ends, path, controls, ensemble, is_embedded)
+    return Pair(label, *ends, path, controls, by_weights, ensemble, is_embedded)
+
+
+def reached_by_weights(items: Sequence[Item], options: MergeOptions) -> Scores:
+    """What a merge reaches that knows no data, after its batch-norm statistics are recomputed."""
+    assert options.dataset is not None
+    merged, like = merge(items, replace(options, dataset=None)), items[0][0]
+    fresh = with_statistics(merged.common, merged.aligned.spec, like, options.dataset.train_inputs)
+    return score(load_module(as_checkpoint(fresh, like)), options.dataset.test_inputs, options.dataset.test_labels)
 
 
 def lets_gradients_through(encoder: Encoder) -> bool:
@@ -206,22 +233,20 @@ def _rows(material: Material, pairs: Sequence[Pair], split: str, seed: int) -> I
     yield row("ensemble", "midpoint_accuracy", [pair.ensemble.accuracy for pair in pairs])
     for name, accuracies in _midpoints(pairs).items():
         yield row(name, "midpoint_accuracy", accuracies)
-    barriers = {name: _barriers(pairs, name) for name in ("naive", "aligned")}
+    barriers = {name: _barriers(pairs, name) for name in _AVERAGES}
     for name, values in barriers.items():
         yield row(name, "loss_barrier", values)
     # A line that dips below the mean of its ends has no barrier, not a negative one that others could be set off by.
-    naive, aligned = (pair_means(np.maximum(barriers[name], 0.0), drawn) for name in ("naive", "aligned"))
-    removed = 1.0 - np.where(naive > 0, aligned / np.where(naive > 0, naive, 1.0), np.nan)
-    yield told("aligned", "barrier_removed", removed)
+    above = {name: pair_means(np.maximum(values, 0.0), drawn) for name, values in barriers.items()}
+    naive = above.pop("naive")
+    for name, left in above.items():
+        yield told(name, "barrier_removed", 1.0 - np.where(naive > 0, left / np.where(naive > 0, naive, 1.0), np.nan))
 
 
 def _midpoints(pairs: Sequence[Pair]) -> Mapping[str, list[float]]:
     """The accuracy half-way, by method."""
-    found = {
-        "naive": [pair.controls.naive.accuracy for pair in pairs],
-        "aligned": [pair.controls.aligned.accuracy for pair in pairs],
-        "noise": [pair.controls.noised_endpoint.accuracy for pair in pairs],
-    }
+    found = {name: [of(pair).accuracy for pair in pairs] for name, of in _AVERAGES.items()}
+    found["noise"] = [pair.controls.noised_endpoint.accuracy for pair in pairs]
     if all(pair.is_embedded for pair in pairs):
         found[EMBEDDING] = [pair.controls.merged.accuracy for pair in pairs]
         steps = [pair.controls.noised_average or pair.controls.aligned for pair in pairs]
@@ -234,5 +259,5 @@ def _barriers(pairs: Sequence[Pair], name: str) -> list[float]:
     found = []
     for pair in pairs:
         ends = [score.loss for score in pair.controls.endpoints]
-        found.append(getattr(pair.controls, name).loss - sum(ends) / len(ends))
+        found.append(_AVERAGES[name](pair).loss - sum(ends) / len(ends))
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wembed.catalog import CatalogRow, Split, Zoo, assign_splits
+from wembed.catalog import CatalogRow, Located, Split, Zoo, assign_splits
 from wembed.encoder import Encoder, Item
 from wembed.errors import UsageError
 from wembed.evaluate.trained import check_overlap, check_packaged, hold_out_of, split_seed_of, trainings_of
@@ -38,7 +38,9 @@ from wembed.symmetry import load_spec
 from wembed.zoo import Embedded, embed_given, embed_zoo, encoder_name, locate_all, open_table
 from wembed.zoo.embed import with_vectors
 from wembed.zoo.embed.opened import open_located
+from wembed.zoo.failure import Failure
 from wembed.zoo.lazy_encoder import find_encoder_lazily
+from wembed.zoo.progress import Progress, silent
 
 ALL = "all"
 
@@ -76,6 +78,8 @@ class Teacher:
         vectors: id -> embedding of the zoo's checkpoints.
         transfers: id -> what `Transfer` makes of them.
         seed: of the split, unless the encoder was trained with another, and of the fits.
+        store: of embeddings; None for the zoo's own.
+        failures: of its checkpoints that can't be embedded, each once.
     """
 
     zoo: Zoo
@@ -84,6 +88,8 @@ class Teacher:
     vectors: Vectors
     transfers: Vectors = field(default_factory=dict)
     seed: int = 0
+    store: str | None = None
+    failures: Sequence[Failure] = ()
 
     @cached_property
     def rows(self) -> Sequence[CatalogRow]:
@@ -117,6 +123,17 @@ class Teacher:
             TooFewRunsError: too few runs have a value of it.
         """
         return kept_or_fitted(self.ground, target, self.zoo.root / FOLDER)
+
+    def transfers_of(self, located: Sequence[Located], spec: Path | None = None) -> Vectors:
+        """What `Transfer` makes of checkpoints, by id, where it can be had.
+
+        Args:
+            located: the checkpoints.
+            spec: the file of their symmetries, instead of what each would get.
+        """
+        transfer = Transfer()
+        table, given = open_table(self.zoo, transfer, self.store), load_spec(spec) if spec else None
+        return vectors_of(embed_given(located, self.zoo, transfer, table, given=given).done)
 
     def predictions(
         self, given: Sequence[Embedded], transfers: Vectors, fitted: Sequence[Fitted], level: float
@@ -161,6 +178,34 @@ class Teacher:
 
         effects = explain((opened.checkpoint, opened.spec), embed, teller, prediction.answer, self.seed)
         return replace(prediction, layers=tuple(effects))
+
+
+def teacher_of(
+    zoo: Zoo, name: str, encoder: Encoder, store: str | None = None, seed: int = 0, progress: Progress = silent
+) -> Teacher:
+    """A zoo as an encoder sees it; it is embedded as far as it isn't yet.
+
+    Args:
+        zoo: that teaches.
+        name: of the encoder.
+        encoder: what embeds.
+        store: of embeddings; None for the zoo's own.
+        seed: see `Teacher`.
+        progress: told after every checkpoint.
+
+    Raises:
+        WembedError: a table can't be written, or is another zoo's.
+    """
+    vectors: list[Vectors] = []
+    failures: dict[str, Failure] = {}
+    for each in (encoder, Transfer()):
+        table = open_table(zoo, each, store)
+        if table is None:
+            raise ValueError("a zoo has tables")
+        found = with_vectors(embed_zoo(zoo, each, table, progress), table)
+        vectors.append(vectors_of(found.done))
+        failures = {failure.id: failure for failure in found.failures} | failures
+    return Teacher(zoo, name, encoder, vectors[0], vectors[1], seed, store, tuple(failures.values()))
 
 
 def targets_of(names: Sequence[str], rows: Sequence[CatalogRow]) -> list[Target]:
@@ -223,6 +268,9 @@ def predict(
     encoder: str | None = None,
     level: float = COVERAGE,
     seed: int = 0,
+    *,
+    device: str = "auto",
+    explain: bool = False,
 ) -> list[Prediction]:
     """Predicts accuracy and other targets of checkpoints from their weights, as a zoo's training runs teach it.
 
@@ -233,28 +281,22 @@ def predict(
         encoder: its name; None for the zoo's newest.
         level: how often intervals and sets shall hold the truth, between 0 and 1.
         seed: of the split, unless the encoder was trained with another, and of the fits.
+        device: of the encoder: auto, cpu, cuda, cuda:N or mps.
+        explain: whether the layers that move each prediction are told, too, which takes longer.
 
     Raises:
-        WembedError: a checkpoint can't be read, or there is too little to predict from.
+        WembedError: a checkpoint can't be read, there is too little to predict from, or the device is not there.
     """
     check_level(level)
     name = encoder_name(encoder, zoo)
-    main, transfer = find_encoder_lazily(name, zoo, "auto"), Transfer()
-    located = locate_all([str(path) for path in checkpoints], zoo)
-    given = {}
-    known = {}
-    for each in (main, transfer):
-        table = open_table(zoo, each, None)
-        if table is None:
-            raise ValueError("a zoo has tables")
-        known[each.name] = vectors_of(with_vectors(embed_zoo(zoo, each, table), table).done)
-        given[each.name] = embed_given(located.located, zoo, each, table)
-    failures = [*located.failures, *given[main.name].failures]
-    if failures:
+    main, located = find_encoder_lazily(name, zoo, device), locate_all([str(path) for path in checkpoints], zoo)
+    given = embed_given(located.located, zoo, main, open_table(zoo, main, None))
+    if failures := [*located.failures, *given.failures]:
         raise failures[0].error
-    teacher = Teacher(zoo, name, main, known[main.name], known[transfer.name], seed)
+    teacher = teacher_of(zoo, name, main, seed=seed)
     fitted = fit_targets(teacher, targets)
-    return teacher.predictions(given[main.name].done, vectors_of(given[transfer.name].done), fitted, level)
+    found = teacher.predictions(given.done, teacher.transfers_of(located.located), fitted, level)
+    return [teacher.explained(each, fitted) for each in found] if explain else found
 
 
 def vectors_of(embedded: Sequence[Embedded]) -> Vectors:

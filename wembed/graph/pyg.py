@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wembed.checkpoint.staging import staged
 from wembed.errors import WembedError
 from wembed.graph.weight_graph import VECTOR_ROLES, Group, WeightGraph
 
@@ -34,16 +35,20 @@ def to_pyg(graph: WeightGraph) -> "HeteroData":
 
 
 def save_pyg(graph: WeightGraph, path: Path) -> None:
-    """Write `to_pyg(graph)` with torch.save; read it back with torch.load(path, weights_only=False)."""
+    """Write `to_pyg(graph)` with torch.save; read it back with torch.load(path, weights_only=False).
+
+    Raises:
+        NotFoundError: the folder is missing.
+        WembedError: the disk is full or refuses.
+    """
     import torch
 
-    temporary = path.with_name(f".{path.name}.tmp")
+    data = to_pyg(graph)
     try:
-        torch.save(to_pyg(graph), temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise WembedError(f"cannot write {path}: {error}") from error
+        with staged(path) as partial:
+            torch.save(data, partial)
+    except RuntimeError as error:  # torch's own, of a disk that is full
+        raise WembedError(f"{path}: could not be written: {error}") from error
 
 
 def _features(group: Group) -> "torch.Tensor":

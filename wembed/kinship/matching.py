@@ -7,7 +7,7 @@ import numpy as np
 from wembed.kinship.rounding import agree
 from wembed.kinship.shared import Matchable, Shared
 from wembed.merging.matching.groups import compared, free_groups
-from wembed.merging.matching.search import nearer
+from wembed.merging.matching.search import refined
 from wembed.merging.matching.settle import settle
 from wembed.merging.matching.signatures import guess
 from wembed.merging.tensors import Tensors, acted
@@ -55,7 +55,7 @@ def _shuffled(shared: Shared, pair: Matchable, generator: np.random.Generator) -
         guessed = guess(pair.first, pair.second, spec, groups)
         yield acted(Action(guessed.permutations, {}), spec, pair.as_stored)
         yield acted(guessed, spec, pair.second)
-        yield acted(nearer(pair.first, pair.second, guessed, spec, generator), spec, pair.second)
+        yield acted(refined(pair.first, pair.second, spec, generator, guessed).action, spec, pair.second)
 
 
 def _likeness(first: Tensors, second: Tensors, spec: SymmetrySpec) -> float:

@@ -17,15 +17,13 @@ from wembed.merging.gauge import scale_action
 from wembed.merging.matching.large import LargeTensors
 from wembed.merging.matching.moving import is_held
 from wembed.merging.matching.node_start import embedding_start
-from wembed.merging.matching.search import Matching, distance, matching
+from wembed.merging.matching.search import Matching, are_one, distance, matching
 from wembed.merging.matching.several import match_all, match_all_with_data
 from wembed.merging.matching.with_data import Trial
 from wembed.merging.statistics import norm_variances
 from wembed.merging.tensors import Tensors, acted, tensors_of, weighted_sum
 from wembed.models import Dataset
 from wembed.symmetry import Action, SymmetrySpec, compose, find_spec, invert
-
-_ONE = 1e-9  # share of the distance that rounding leaves between two copies of one network
 
 
 @dataclass(frozen=True)
@@ -76,38 +74,32 @@ def align(
     Transformers come nearer by more than permutations: see `continuous`. Large networks are not held in memory: their
     tensors are read when they are asked for, and permutations are all that is looked for.
 
+    Without data, and where no more than permutations and scales is to be found, either of two may be the first: their
+    average is one function. Heads take the first one's form, and losses on data decide among orders of the others, so
+    that the other way round may end elsewhere there. A copy of the first is matched as one in any case.
+
     Args:
         checkpoints: two or more that fit the spec.
         spec: of all of them.
         generator: see `matching`.
-        dataset: whose training part says what the batch norms really see and which match is best; None for none.
+        dataset: whose training part says what the batch norms really see and, where the nearest by weights is not good
+            enough, which match is best, however far away; None for none.
         encoder: whose view of single neurons says where matching starts; None for a start from the weights.
 
     Raises:
         UsageError: an encoder that has no view of single neurons.
     """
     scales, networks = _in_common_scales(checkpoints, spec, dataset)
-    starts = (
-        [embedding_start((checkpoints[0], spec), (other, spec), encoder) for other in checkpoints[1:]]
-        if encoder
-        else []
-    )
-    if not is_held(spec):
-        found = _by_turns(networks, spec, generator, starts)
-    elif dataset:
-        found = match_all_with_data(networks, Trial.on(dataset, spec, checkpoints[0]), generator, starts)
-    else:
-        found = match_all(networks, spec, generator, starts)
+    first, *others = checkpoints
+    starts = [embedding_start((first, spec), (other, spec), encoder) for other in others] if encoder else []
+    trial = Trial.on(dataset, spec, first) if dataset and is_held(spec) else None
+    found = _matched(networks, spec, generator, starts, trial)
     actions = [Action({}, {}), *(each.action for each in found)]
     moved = [_moved(network, action, spec) for network, action in zip(networks, actions, strict=True)]
-    own = [compose(action, scale, spec) for action, scale in zip(actions, scales, strict=True)]
-    back: list[Action | None] = [
-        Action({}, {}),
-        *(compose(invert(scales[0], spec), action, spec) for action in own[1:]),
-    ]
+    back = _from_file_to_first(actions, scales, spec)
     for number in range(1, len(moved) if is_held(spec) and applies(spec) else 0):
-        if distance(moved[0], moved[number], spec) > _ONE * found[number - 1].cost_before:
-            moved[number], back[number] = _beyond(moved[0], moved[number], spec, dataset, checkpoints[0]), None
+        if not are_one(moved[0], moved[number], spec):
+            moved[number], back[number] = _beyond(moved[0], moved[number], spec, dataset, first), None
     return Aligned(
         spec,
         scales[0],
@@ -164,13 +156,28 @@ def _in_common_scales(
     return actions, [acted(action, spec, tensors_of(checkpoint, spec)) for action, checkpoint in pairs]
 
 
-def _by_turns(
-    networks: Sequence[Tensors], spec: SymmetrySpec, generator: np.random.Generator, starts: Sequence[Action]
+def _matched(
+    networks: Sequence[Tensors],
+    spec: SymmetrySpec,
+    generator: np.random.Generator,
+    starts: Sequence[Action],
+    trial: Trial | None,
 ) -> list[Matching]:
-    """Each network matched to the first."""
+    """Each network but the first matched to it: large ones one by one, others all together, as a trial decides."""
+    if is_held(spec):
+        if trial:
+            return match_all_with_data(networks, trial, generator, starts)
+        return match_all(networks, spec, generator, starts)
     first, *others = networks
     begins: Sequence[Action | None] = starts or [None] * len(others)
     return [matching(first, other, spec, generator, start) for other, start in zip(others, begins, strict=True)]
+
+
+def _from_file_to_first(actions: Sequence[Action], scales: Sequence[Action], spec: SymmetrySpec) -> list[Action | None]:
+    """What brings each file's tensors into the first one's own scales and order; see `Aligned.actions`."""
+    back = invert(scales[0], spec)
+    others = zip(actions[1:], scales[1:], strict=True)
+    return [Action({}, {}), *(compose(back, compose(action, scale, spec), spec) for action, scale in others)]
 
 
 def _beyond(first: Tensors, second: Tensors, spec: SymmetrySpec, dataset: Dataset | None, like: Checkpoint) -> Tensors:

@@ -11,23 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint, write_safetensors
-from wembed.checkpoint.dtypes import to_values
+from wembed.checkpoint.dtypes import encode, to_values
 from wembed.encoder import Encoder, Item
 from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging.aligned import Aligned, align, common_spec, unaligned
 from wembed.merging.methods import NEED_BASE, Combination, combine
-from wembed.merging.recipe.document import AlignName
+from wembed.merging.names import AlignName
 from wembed.merging.repair import renewed
 from wembed.merging.statistics import check_dataset
 from wembed.merging.streamed import WRITABLE
+from wembed.merging.streamed.twins import first_names
 from wembed.merging.tensors import Tensors
 from wembed.models import Dataset
 from wembed.models.modules import METADATA_KEY
 from wembed.symmetry import spec_metadata
-from wembed.symmetry.action.permuted_copy import encode
 from wembed.symmetry.find import METADATA_KEY as SPEC_KEY
 
-_FEWEST = 2  # networks of a merge
 _KEPT = (METADATA_KEY, SPEC_KEY, "format")
 _DATASET = "dataset"  # metadata that a merge of networks of one data set keeps
 
@@ -96,7 +95,9 @@ def merge(items: Sequence[Item], options: MergeOptions) -> Merged:
     else:
         seen_by = options.encoder if options.align == "embedding" else None
         aligned = align(checkpoints, spec, np.random.default_rng(options.seed), options.dataset, seen_by)
-    return finished(aligned, weights, _combined(aligned, options.combination), checkpoints[0], options.dataset)
+    return finished(
+        aligned, weights, _combined(aligned, options.combination, checkpoints), checkpoints[0], options.dataset
+    )
 
 
 def finished(
@@ -108,22 +109,21 @@ def finished(
     return Merged(tensors, aligned, weights)
 
 
-def _combined(aligned: Aligned, how: Combination) -> Tensors:
-    """The networks combined tensor by tensor, in common scales."""
+def _combined(aligned: Aligned, how: Combination, checkpoints: Sequence[Checkpoint]) -> Tensors:
+    """The networks combined tensor by tensor, in common scales; one tensor under two names stays one."""
     first, *others = aligned.networks
     base, models = (first, others) if how.method in NEED_BASE else (None, aligned.networks)
-    return {
-        name: combine(how, [network[name] for network in models], base[name] if base else None, name).astype(np.float64)
-        for name in first
-    }
+    masks = first_names(checkpoints) if how.method == "dare" else {}
+    combined = {}
+    for name in first:
+        tensors = [network[name] for network in models]
+        merged = combine(how, tensors, base[name] if base else None, masks.get(name, name))
+        combined[name] = merged.astype(np.float64)
+    return combined
 
 
 def _shares(count: int, how: Combination) -> tuple[float, ...]:
     """How much of each network is in the result, a base first, adding up to 1."""
-    if count < _FEWEST:
-        raise UsageError(f"merging takes two or more checkpoints, found {count}")
-    if how.t is not None and count > _FEWEST:
-        raise UsageError(f"-t is the share of the second of two, found {count}", "without it all count alike")
     bases = int(how.method in NEED_BASE)
     how.check(count - bases, bool(bases))
     weights = how.weights_of(count - bases)

@@ -3,6 +3,7 @@
 Networks that differ by a rescaling are one function at different places; averages mean something only after both are
 at the same one. The canonical view knows the scales behind activations. In front of a batch norm the stored variances
 are made the true ones, where these are known; where they are not, the norm's gain moves into what it normalises.
+Gains are positive wherever a sign can be moved out of them.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from wembed.checkpoint import Checkpoint
 from wembed.symmetry import Action, SymmetrySpec, canonical
 from wembed.symmetry.canonical_form.views import AffineView
+from wembed.symmetry.spec import Layer
 
 Vector = NDArray[np.float64]
 _LEAST = 1e-6  # of a norm's median: a gain, or a share of the stored variance, below which a channel carries nothing
-_SIGNED = ("real", "sign")  # classes of sites that let signs through
+SIGNED = ("real", "sign")  # classes of sites that let signs through
 
 Variances = Mapping[str, Vector]  # batch norm's name -> the true variance [N] of what enters it
 
@@ -38,9 +40,25 @@ def scale_action(checkpoint: Checkpoint, spec: SymmetrySpec, variances: Variance
             scales[norm.source] = _true_to_stored(stored, variances[norm.name])
         elif scale == "real":
             scales[norm.source] = _or_one(np.abs(gain * scales.get(norm.target, 1.0)))
-        for site in [name for name in (norm.source, norm.target) if spec.sites[name].scale in _SIGNED][:1]:
+        for site in [name for name in (norm.source, norm.target) if spec.sites[name].scale in SIGNED][:1]:
             scales[site] = scales.get(site, 1.0) * np.where(gain < 0, -1.0, 1.0)
+    for norm in _one_sided(spec):
+        is_negative = checkpoint.read(norm.tensors["weight"]).astype(np.float64) < 0
+        scales[norm.target] = scales.get(norm.target, 1.0) * np.where(is_negative, -1.0, 1.0)
     return Action({}, scales)
+
+
+def _one_sided(spec: SymmetrySpec) -> list[Layer]:
+    """The gains behind norms that let no sign through, whose own sign moves into what follows."""
+    return [
+        layer
+        for layer in spec.layers
+        if layer.kind == "gain"
+        and "weight" in layer.tensors
+        and not layer.target_part
+        and spec.sites[layer.source].scale not in SIGNED
+        and spec.sites[layer.target].scale in SIGNED
+    ]
 
 
 def _magnitudes(checkpoint: Checkpoint, spec: SymmetrySpec) -> dict[str, Vector]:

@@ -1,7 +1,7 @@
 """Two networks and a data set in; accuracy and loss along the straight line between them, naive and aligned, out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,9 +37,15 @@ class PathPoint:
 
 @dataclass(frozen=True)
 class PathCurve:
-    """Points from one network to the other, t ascending, both ends included."""
+    """Points from one network to the other, t ascending, both ends included.
+
+    Args:
+        points: naive and aligned.
+        repaired_losses: at the same places, of plain averages whose units were repaired; () where that was not run.
+    """
 
     points: tuple[PathPoint, ...]
+    repaired_losses: tuple[float, ...] = ()
 
     @property
     def naive_barrier(self) -> float:
@@ -51,13 +57,20 @@ class PathCurve:
         """The same for the aligned loss."""
         return _barrier([(point.t, point.aligned_loss) for point in self.points])
 
+    @property
+    def repaired_barrier(self) -> float | None:
+        """The same for plain averages whose units were repaired; None where that was not run."""
+        places = [point.t for point in self.points]
+        return _barrier(list(zip(places, self.repaired_losses, strict=True))) if self.repaired_losses else None
+
 
 def interpolations(
     first: Item, second: Item, dataset: Dataset, points: int = 11, options: MergeOptions | None = None
 ) -> PathCurve:
     """The path between two networks.
 
-    At every point batch-norm statistics are recomputed, of plain averages too, and units of matched ones repaired.
+    Between the ends batch-norm statistics are recomputed, of plain averages too, and units of matched ones repaired.
+    Repair alone, on plain averages, is run as well: what matching adds to it is the rest.
 
     Args:
         first: where t is 0.
@@ -74,13 +87,14 @@ def interpolations(
     checkpoints, spec = [first[0], second[0]], common_spec([first, second])
     for checkpoint in checkpoints:
         check_dataset(checkpoint, dataset)
+    naive = unaligned(checkpoints, spec)
     if options.align == "none":
-        return path_of([first, second], unaligned(checkpoints, spec), dataset, points)
+        return _with_repair(path_of([first, second], naive, dataset, points), naive, first[0], dataset)
     if options.align == "embedding" and options.encoder is None:
         raise UsageError("--align embedding sees neurons through an encoder", "give one with --encoder")
     encoder = options.encoder if options.align == "embedding" else None
     aligned = align(checkpoints, spec, np.random.default_rng(options.seed), dataset, encoder)
-    return path_of([first, second], aligned, dataset, points)
+    return _with_repair(path_of([first, second], aligned, dataset, points), naive, first[0], dataset)
 
 
 def path_of(items: Sequence[Item], aligned: Aligned, dataset: Dataset, points: int = 11) -> PathCurve:
@@ -94,10 +108,21 @@ def path_of(items: Sequence[Item], aligned: Aligned, dataset: Dataset, points: i
     return PathCurve(tuple(found))
 
 
-def scores_of(aligned: Aligned, weights: tuple[float, float], like: Checkpoint, dataset: Dataset) -> Scores:
+def repairable(naive: Aligned) -> Aligned:
+    """Files as they are, of which averages get what those of matched ones get: see `renewed`."""
+    return replace(naive, groups=sum(not atom.frozen for atom in naive.spec.atoms.values()))
+
+
+def scores_of(aligned: Aligned, weights: Sequence[float], like: Checkpoint, dataset: Dataset) -> Scores:
     """What an average reaches on held-out inputs, renewed by training inputs."""
     fresh = renewed(aligned, weights, aligned.average(weights), like, dataset)
     return score(load_module(as_checkpoint(fresh, like)), dataset.test_inputs, dataset.test_labels)
+
+
+def _with_repair(curve: PathCurve, naive: Aligned, like: Checkpoint, dataset: Dataset) -> PathCurve:
+    ends = repairable(naive)
+    losses = [scores_of(ends, (1 - point.t, point.t), like, dataset).loss for point in curve.points]
+    return replace(curve, repaired_losses=tuple(losses))
 
 
 def _barrier(losses: list[tuple[float, float]]) -> float:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from wembed.checkpoint import Checkpoint
 from wembed.merging.aligned import Aligned
+from wembed.merging.matching.search import are_one, compared
 from wembed.merging.statistics import with_statistics
 from wembed.merging.tensors import Tensors, as_checkpoint
 from wembed.merging.units import units_first
@@ -23,6 +24,7 @@ from wembed.models import Dataset, load_module, score
 from wembed.symmetry import Layer, SymmetrySpec
 
 _QUIET = 1e-6  # deviation below which a unit is taken for constant
+_ROUNDING = 1e-5  # of a statistic that two copies have
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ def renewed(
 ) -> Tensors:
     """A network between matched ones, as training inputs want it: batch-norm statistics recomputed, units repaired.
 
-    Units are repaired where that lowers the loss on the training part, and left where it does not.
+    Units are repaired where that lowers the loss on the training part, and left where it does not. What is one of the
+    ends, as an average of copies is, stays as it is.
 
     Args:
         aligned: the ends; where they were not matched, units are left as they are.
@@ -48,15 +51,27 @@ def renewed(
         dataset: whose training inputs to run.
     """
     spec, inputs = aligned.spec, dataset.train_inputs
+    if any(_is_same(end, tensors, spec) for end in aligned.networks):
+        return tensors
     plain = with_statistics(tensors, spec, like, inputs)
     if not aligned.groups or max(weights) == 1.0:
         return plain
     ends = [moments(network, spec, like, inputs) for network in aligned.networks]
     louder = with_statistics(repaired(tensors, _between(ends, weights), spec, like, inputs), spec, like, inputs)
-    return min(plain, louder, key=lambda network: _loss(network, like, dataset))
+    return min(plain, louder, key=lambda network: training_loss(network, like, dataset))
 
 
-def _loss(tensors: Tensors, like: Checkpoint, dataset: Dataset) -> float:
+def _is_same(end: Tensors, tensors: Tensors, spec: SymmetrySpec) -> bool:
+    """Whether a network is another, up to rounding, with its batch norms' statistics."""
+    statistics = spec.tensors.keys() - set(compared(spec))
+    return are_one(end, tensors, spec) and all(
+        np.allclose(tensors[name], end[name], rtol=_ROUNDING, atol=_ROUNDING * np.abs(end[name]).max(initial=0.0))
+        for name in statistics
+    )
+
+
+def training_loss(tensors: Tensors, like: Checkpoint, dataset: Dataset) -> float:
+    """A network's loss on the training part, run as another checkpoint says."""
     return score(load_module(as_checkpoint(tensors, like)), dataset.train_inputs, dataset.train_labels).loss
 
 

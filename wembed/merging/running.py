@@ -4,33 +4,36 @@ Fine-tunes that are merged as they are, and large networks, go from file to file
 matched in memory, where units can be repaired and norms renewed on data.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from wembed.checkpoint import Checkpoint
+from wembed.checkpoint.staging import remove_left, staged
 from wembed.encoder import Encoder, Item
 from wembed.errors import UsageError
 from wembed.merging.aligned import Aligned, align, common_spec
 from wembed.merging.combine import Merged, MergeOptions, kept_metadata, merge, save_merged
+from wembed.merging.copies import differing_copies
 from wembed.merging.embedding import merge_by_embedding
 from wembed.merging.matching.moving import is_held
 from wembed.merging.output.beside import CARD, copy_beside
 from wembed.merging.output.card import Made, card_of, input_of, library_of, metadata_of
 from wembed.merging.output.place import SUFFIX, check_place, check_room
+from wembed.merging.progress import Progress, silent
 from wembed.merging.recipe.check import check_recipe, combination_of
 from wembed.merging.recipe.document import Recipe, bytes_of, dtype_code
 from wembed.merging.recipe.plan import Plan, plan
-from wembed.merging.streamed import WHOLE, Form, Source, staged, write_weights
+from wembed.merging.streamed import Form, Source, whole_of, write_weights
 from wembed.models import Dataset
 
-Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """Says nothing."""
+_BY_DATA = (
+    "Where the nearest by weights loses more on training inputs than the networks do, that loss chose the order, and "
+    "the distance is not the least."
+)
+_FURTHER = "the networks are further apart than before: on data, alignment seeks an average that loses little"
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ class Tools:
         encoder: of the recipe's `encoder`.
         hubs: name of a network in the recipe -> its repository on the Hub.
         progress: takes how many bytes are written, of how many.
+        told: where the recipe's numbers come from, a sentence each, for the card.
     """
 
     dataset: Dataset | None = None
     encoder: Encoder | None = None
     hubs: Mapping[str, str] = field(default_factory=dict)
-    progress: Progress = _silent
+    progress: Progress = silent
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Outcome:
         bytes: of the weights.
         merged: the network, where it was made in memory.
         notes: what a person may want to know.
+        differing: tensors of whole numbers that are the first one's, and other ones in another network.
     """
 
     groups: int
@@ -69,9 +75,12 @@ class Outcome:
     bytes: int
     merged: Merged | None = None
     notes: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
-def run(recipe: Recipe, items: Sequence[Item], out: Path, tools: Tools | None = None) -> Outcome:
+def run(
+    recipe: Recipe, items: Sequence[Item], out: Path, tools: Tools | None = None, planned: Plan | None = None
+) -> Outcome:
     """Merges networks as a recipe says and writes the result, whole or not at all.
 
     Args:
@@ -79,6 +88,7 @@ def run(recipe: Recipe, items: Sequence[Item], out: Path, tools: Tools | None = 
         items: its networks with their symmetries, in the order of its names.
         out: a new .safetensors file, or the name of a new folder, which gets a card and what lies beside the base.
         tools: what the recipe names.
+        planned: what `plan` says of these networks, where that was asked before.
 
     Raises:
         UsageError: the recipe contradicts itself or lacks predicted weights, or something is at `out`.
@@ -88,19 +98,17 @@ def run(recipe: Recipe, items: Sequence[Item], out: Path, tools: Tools | None = 
     """
     check_recipe(recipe)
     check_place(out)
-    if recipe.weights and recipe.given_weights is None:
+    if recipe.weights:
         raise UsageError(
             "weights are to be predicted, and are not given", "predict them, and give the recipe with them"
         )
     tools = tools or Tools()
-    planned = plan(recipe, items)
+    planned = planned or plan(recipe, items)
     planned.check()
+    remove_left(out)
     check_room(out, planned.bytes)
     work = _Work(recipe, items, planned, tools)
-    if recipe.is_streamed:
-        return work.streamed(out, [Source(checkpoint) for checkpoint in planned.checkpoints])
-    is_large = not is_held(items[0][1]) and recipe.data is None and recipe.method != "embedding"
-    return work.moved(out) if is_large else work.in_memory(out)
+    return replace(work.done(out), differing=tuple(differing_copies(planned.checkpoints)))
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,14 @@ class _Work:
     def dtype(self) -> str | None:
         return dtype_code(self.recipe.dtype) if self.recipe.dtype else None
 
+    def done(self, out: Path) -> Outcome:
+        """In the way that needs least memory."""
+        recipe = self.recipe
+        if recipe.is_streamed:
+            return self.streamed(out, [Source(checkpoint) for checkpoint in self.checkpoints])
+        is_large = not is_held(self.items[0][1]) and recipe.data is None and recipe.method != "embedding"
+        return self.moved(out) if is_large else self.in_memory(out)
+
     def moved(self, out: Path) -> Outcome:
         """Matched tensor by tensor, then from file to file, each moved on its way."""
         spec, recipe = common_spec(self.items), self.recipe
@@ -136,7 +152,7 @@ class _Work:
         """From file to file."""
         base, models = (sources[0], sources[1:]) if self.recipe.base else (None, sources)
         how = combination_of(self.recipe)
-        made = replace(self._made(), outcome=told)
+        made = self._made(told)
         size = bytes_of(self.recipe.shard_size) if self.recipe.shard_size else None
         form = Form(self.dtype, size, kept_metadata(self.checkpoints) | metadata_of(made))
         with staged(out) as place:
@@ -149,15 +165,17 @@ class _Work:
         merged = self._merged()
         aligned = merged.aligned
         costs = (aligned.groups, aligned.cost_before, aligned.cost_after)
-        made = replace(self._made(), outcome=_alignment_told(aligned))
+        by_data = self.tools.dataset is not None and bool(aligned.groups)
+        made = self._made((*_alignment_told(aligned), *([_BY_DATA] if by_data else [])))
         told = metadata_of(made)
+        further = (_FURTHER,) if by_data and aligned.cost_after > aligned.cost_before else ()
         if out.suffix == SUFFIX:
             save_merged(merged, self.checkpoints, out, told, self.dtype)
-            return Outcome(*costs, self.planned.bytes, merged)
+            return Outcome(*costs, self.planned.bytes, merged, further)
         with staged(out) as place:
             notes = self._with_card(place, out, made)
-            save_merged(merged, self.checkpoints, place / WHOLE, told, self.dtype)
-        return Outcome(*costs, self.planned.bytes, merged, (*notes, *self._in_one_file()))
+            save_merged(merged, self.checkpoints, place / whole_of(self.checkpoints[0]), told, self.dtype)
+        return Outcome(*costs, self.planned.bytes, merged, (*notes, *self._in_one_file(), *further))
 
     def _in_one_file(self) -> tuple[str, ...]:
         size = self.recipe.shard_size
@@ -179,7 +197,7 @@ class _Work:
             raise UsageError("--method embedding sees networks through an encoder", "give one with --encoder")
         return merge_by_embedding(self.items, options, tools.encoder, maximise=recipe.maximise)
 
-    def _made(self) -> Made:
+    def _made(self, told: tuple[str, ...]) -> Made:
         how, count = combination_of(self.recipe), len(self.recipe.models)
         weights = () if how.method == "stock" else how.weights_of(count)
         if not self.recipe.base:
@@ -188,7 +206,7 @@ class _Work:
             input_of(name, checkpoint, self.tools.hubs.get(name, ""))
             for name, checkpoint in zip(self.recipe.names, self.checkpoints, strict=True)
         )
-        return Made(self.recipe, inputs, weights, library_of(self.checkpoints[0].config))
+        return Made(self.recipe, inputs, weights, library_of(self.checkpoints[0].config), (*self.tools.told, *told))
 
     def _with_card(self, place: Path, out: Path, made: Made) -> tuple[str, ...]:
         """Make a folder with all but the weights; gives what a person may miss. A file has no room for that."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint, in_memory
+from wembed.merging.methods.linear import summed
 from wembed.symmetry import Action, SymmetrySpec, apply_action
 
 Tensors = Mapping[str, NDArray[np.float64]]
@@ -18,10 +19,7 @@ def tensors_of(checkpoint: Checkpoint, spec: SymmetrySpec) -> Tensors:
 
 def weighted_sum(networks: Sequence[Tensors], weights: Sequence[float]) -> Tensors:
     """The sum of networks times their weights, tensor by tensor."""
-    first = networks[0]
-    return {
-        name: np.asarray(sum(w * tensors[name] for w, tensors in zip(weights, networks, strict=True))) for name in first
-    }
+    return {name: np.asarray(summed([each[name] for each in networks], weights)) for name in networks[0]}
 
 
 def acted(action: Action, spec: SymmetrySpec, tensors: Tensors) -> Tensors:

@@ -6,7 +6,8 @@ from wembed.prediction.examples import Examples, Kinds
 from wembed.prediction.intervals import COVERAGE, runs_needed
 from wembed.prediction.kept import FOLDER, kept_or_fitted
 from wembed.prediction.learned import learned_part
-from wembed.prediction.predictor import Limits, Predictions, Predictor, fit_predictor
+from wembed.prediction.predictor import Predictions, Predictor, fit_predictor
+from wembed.prediction.regression import Limits
 from wembed.prediction.rows import Ground, fit_target, kin_of, kinds_of, known_split
 from wembed.prediction.sides import MIN_RUNS, TooFewRunsError
 from wembed.prediction.targets import ACCURACY, Target, architecture_family, find_target, known_targets

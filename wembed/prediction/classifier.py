@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.device import one_thread
-from wembed.prediction.choice import HeldOut, chosen_head
-from wembed.prediction.domain import Domain, Seen, fit_domain
 from wembed.prediction.examples import Examples, Kinds, Vectors
-from wembed.prediction.heads import Head
 from wembed.prediction.intervals import COVERAGE, Scores
+from wembed.prediction.regression import Limits, Regression, fit_regression
 from wembed.prediction.sides import Halves, check_runs
-from wembed.prediction.space import Space
+
+_PART = Limits()  # of whole: what a probability can be
 
 
 @dataclass(frozen=True)
@@ -41,31 +40,26 @@ class Classifier:
     """A fitted classifier; make one with `fit_classifier`.
 
     Args:
-        space: of the training features.
-        head: on places in it, one target per class.
-        domain: what it was fitted for.
+        regression: of the classes, one target for each.
         scores: how improbable the true classes of calibration runs are.
         classes: their names, [K].
     """
 
-    space: Space
-    head: Head
-    domain: Domain
+    regression: Regression
     scores: Scores
     classes: NDArray[np.str_]
 
     def predict(self, vectors: Vectors, kinds: Kinds | None = None, level: float = COVERAGE) -> Classified:
         """Classes for embeddings [M, D]; see `Predictor.predict`."""
-        places = self.space(vectors)
-        shares = _shares(self.head.predict(places))  # [M, K]
+        shares = _shares(self.regression.outputs(vectors))  # [M, K]
         best, most = shares.argmax(1), shares.max(1, initial=0.0)
         least = 1.0 - self.scores.quantile(level)
-        inside = self.domain.holds(places, most, kinds)
+        inside = self.regression.holds(vectors, kinds)
         return Classified(self.classes[best], most, tuple(self._set(row, least) for row in shares), inside)
 
     def probability(self, vectors: Vectors, name: str) -> NDArray[np.float64]:
         """How probable a class is, by embeddings [M, D], [M]."""
-        shares = _shares(self.head.predict(self.space(vectors)))
+        shares = _shares(self.regression.outputs(vectors))
         return np.asarray(shares[:, self.classes.tolist().index(name)])
 
     def _set(self, shares: NDArray[np.float64], least: float) -> tuple[str, ...]:
@@ -91,25 +85,12 @@ def fit_classifier(
         ValueError: a run is on both sides.
     """
     check_runs(train, validation, what)
-    halves = Halves.of(validation)
+    regression = fit_regression(train, validation, lambda examples: _columns(examples, len(classes)), _PART, seed)
+    own = Halves.of(validation).calibrating
     with one_thread():
-        space = Space.of(train.vectors)
-        places, choosing = space(train.vectors), space(halves.choosing.vectors)
-        truth, targets = (_columns(part, len(classes)) for part in (halves.choosing, train))
-        head = chosen_head(places, targets, HeldOut(choosing, truth, halves.choosing.weights(), 0.0, 1.0), seed)
-        fitted, calibrating, held_out = (
-            _seen(space, head, examples) for examples in (train, halves.calibrating, validation)
-        )
-        domain = fit_domain(fitted, held_out)
-        shares = _shares(head.predict(calibrating.places))
-    own = halves.calibrating
+        shares = _shares(regression.outputs(own.vectors))
     improbable = 1.0 - (shares * _columns(own, len(classes))).sum(1)
-    return Classifier(space, head, domain, Scores(improbable, own.weights(), own.run_count), classes)
-
-
-def _seen(space: Space, head: Head, examples: Examples) -> Seen:
-    places = space(examples.vectors)
-    return Seen(places, _shares(head.predict(places)).max(1), examples)
+    return Classifier(regression, Scores(improbable, own.weights(), own.run_count), classes)
 
 
 def _columns(examples: Examples, count: int) -> NDArray[np.float64]:

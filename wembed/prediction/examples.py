@@ -3,7 +3,7 @@
 Legend: N checkpoints, D features.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,29 @@ class Kinds:
     Args:
         structures: signatures of names and shapes, "" where it isn't known, [N].
         transfers: what the network makes of its inputs, see `Transfer`, zeros where it isn't known, [N, K].
+        datasets: names of what they were trained on, "" where it isn't known, [N]; asked of training networks alone.
     """
 
     structures: NDArray[np.str_]
     transfers: NDArray[np.floating]
+    datasets: NDArray[np.str_] = field(default_factory=lambda: np.array([], dtype=np.str_))
 
     def __post_init__(self) -> None:
         if len(self.structures) != len(self.transfers):
             raise ValueError(f"{len(self.structures)} structures, {len(self.transfers)} transfers")
+        if not len(self.datasets):
+            object.__setattr__(self, "datasets", np.full(len(self.structures), ""))
+        if len(self.datasets) != len(self.structures):
+            raise ValueError(f"{len(self.structures)} structures, {len(self.datasets)} data sets")
+
+    @property
+    def has_transfer(self) -> NDArray[np.bool_]:
+        """Whose transfer is known, [N]."""
+        return np.asarray(self.transfers.any(1))
 
     def part(self, mask: NDArray[np.bool_]) -> "Kinds":
         """Those of some checkpoints."""
-        return Kinds(self.structures[mask], self.transfers[mask])
+        return Kinds(self.structures[mask], self.transfers[mask], self.datasets[mask])
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ it can be kept without being code. A category is regressed, too: one target per 
 where not, which minimises the Brier score. Legend: N checkpoints, C directions, T targets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ _WIDTHS = (0.5, 2.0, 8.0)
 _RIDGES = (1e-3, 1e-2, 1e-1)
 _SHRINKAGES = (1.0, 10.0, 100.0, 1000.0)
 _DECAYS = (0.1, 1.0)
-_MOST_EXAMPLES = 4000  # of a kernel, whose cost grows with their cube
+_FEW_EXAMPLES, _MOST_EXAMPLES = 1000, 4000  # of a kernel, whose cost grows with their cube
 
 
 class Head(Protocol):
@@ -31,6 +32,9 @@ class Head(Protocol):
 
     def predict(self, places: Vectors) -> Outputs:
         """Values [M, T] for places [M, C]."""
+
+
+Error = Callable[[Head], float]  # of a head, on runs held out
 
 
 @dataclass(frozen=True)
@@ -114,18 +118,31 @@ def linears(places: Vectors, targets: Outputs) -> Iterator[Head]:
         yield Linear(coefficients, offset - centre @ coefficients)
 
 
-def kernels(places: Vectors, targets: Outputs) -> Iterator[Head]:
-    """Kernel ridge regressions, on evenly chosen examples where there are very many."""
-    chosen = np.linspace(0, len(places) - 1, min(len(places), _MOST_EXAMPLES)).astype(int)
-    places, targets = places[chosen], targets[chosen]
+def kernels(places: Vectors, targets: Outputs, error: Error) -> Iterator[Head]:
+    """Kernel ridge regressions; with many examples, some of them choose the one that is fitted on all."""
+    settings = list(product(_WIDTHS, _RIDGES))
+    if len(places) > _FEW_EXAMPLES:
+        looks = {setting: next(_kernels(*_thinned(places, targets, _FEW_EXAMPLES), [setting])) for setting in settings}
+        settings = [min(settings, key=lambda setting: error(looks[setting]))]
+    yield from _kernels(*_thinned(places, targets, _MOST_EXAMPLES), settings)
+
+
+def _thinned(places: Vectors, targets: Outputs, most: int) -> tuple[Vectors, Outputs]:
+    """Evenly chosen examples where there are more."""
+    chosen = np.linspace(0, len(places) - 1, min(len(places), most)).astype(int)
+    return places[chosen], targets[chosen]
+
+
+def _kernels(places: Vectors, targets: Outputs, settings: Sequence[tuple[float, float]]) -> Iterator[Head]:
+    from scipy.linalg import solve
+
     distances = squared_distances(places, places)  # [N, N]
     scale = float(np.median(distances[~np.eye(len(places), dtype=bool)])) or 1.0
     offset = targets.mean(0)
-    for width in _WIDTHS:
-        kernel = np.exp(-distances / (width * scale))
-        for ridge in _RIDGES:
-            coefficients = np.linalg.solve(kernel + ridge * np.eye(len(kernel)), targets - offset)
-            yield Kernel(places, coefficients, width * scale, offset)
+    for width, ridge in settings:
+        kernel = np.exp(-distances / (width * scale)) + ridge * np.eye(len(places))
+        coefficients = solve(kernel, targets - offset, assume_a="pos", overwrite_a=True, check_finite=False)
+        yield Kernel(places, coefficients, width * scale, offset)
 
 
 def networks(places: Vectors, targets: Outputs, seed: int) -> Iterator[Head]:
@@ -140,8 +157,8 @@ def networks(places: Vectors, targets: Outputs, seed: int) -> Iterator[Head]:
     scaled = (targets - offset) / deviation  # [N, T]
     for decay in _DECAYS:
         network = MLPRegressor(
-            hidden_layer_sizes=(32,), alpha=decay, max_iter=40, learning_rate_init=3e-3,
-            batch_size=min(64, len(places)), random_state=seed,
+            hidden_layer_sizes=(32,), alpha=decay, max_iter=40, learning_rate_init=5e-3,
+            batch_size=min(128, len(places)), random_state=seed,
         )  # fmt: skip
         with warnings.catch_warnings():  # 40 epochs are meant, converged or not
             warnings.simplefilter("ignore", ConvergenceWarning)

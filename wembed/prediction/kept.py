@@ -18,23 +18,25 @@ from numpy.typing import NDArray
 
 from wembed.prediction.answers import Fitted
 from wembed.prediction.classifier import Classifier
-from wembed.prediction.domain import Domain, Transfers
+from wembed.prediction.domain import Domain
 from wembed.prediction.heads import Kernel, Linear, Mean, Network
 from wembed.prediction.intervals import Scores, Smooth
-from wembed.prediction.predictor import Limits, Predictor
+from wembed.prediction.predictor import Predictor
+from wembed.prediction.regression import Limits, Regression
 from wembed.prediction.rows import Ground, fit_target
 from wembed.prediction.space import Space, Standardised
 from wembed.prediction.targets import Target, values_of
+from wembed.prediction.tasks import Expected, Tasks
 from wembed.prediction.trees import Trees
 
 FOLDER = "predictors"  # of a zoo
 
-_VERSION = 4  # of what is kept
+_VERSION = 6  # of what is kept
 _PARTS: Mapping[str, type] = {
     part.__name__: part
     for part in (
-        Classifier, Domain, Fitted, Kernel, Limits, Linear, Mean, Network, Predictor, Scores, Smooth, Space,
-        Standardised, Transfers, Trees,
+        Classifier, Domain, Expected, Fitted, Kernel, Limits, Linear, Mean, Network, Predictor, Regression, Scores,
+        Smooth, Space, Standardised, Tasks, Trees,
     )
 }  # fmt: skip
 _NONE, _TUPLE = "None", "tuple"
@@ -72,9 +74,10 @@ def _data_hash(ground: Ground, target: Target) -> str:
     values, digest = values_of(target, ground.rows), hashlib.sha256()
     digest.update(repr((target.kind, target.limits, target.logarithmic)).encode())
     for row in ground.rows:
+        own = (row.id, row.content, row.spec, row.structure, row.dataset)
         has = (row.id in ground.vectors, row.id in ground.transfers)
         kin = (row.run, row.split, row.init_id, row.parent, row.other_parent)
-        digest.update(repr((row.id, row.content, row.spec, row.structure, kin, values.get(row.id), has)).encode())
+        digest.update(repr((*own, kin, values.get(row.id), has)).encode())
     return digest.hexdigest()
 
 

@@ -1,8 +1,8 @@
 """Embeddings and numbers of training and validation runs in; a predictor of that number with an interval out.
 
-Heads are fitted on training runs. One half of the validation runs chooses among them and says where they err, the other
-half says how wide the intervals must be; no head was chosen on it, though a trained encoder's epoch was, on both. The
-procedure is the same whatever made the features.
+One half of the validation runs chooses among heads and says where they err, the other half says how wide the intervals
+must be; no head was chosen on it, though a trained encoder's epoch was, on both. The procedure is the same whatever
+made the features. Legend: M checkpoints.
 """
 
 from dataclasses import dataclass
@@ -11,35 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.device import one_thread
-from wembed.prediction.choice import HeldOut, chosen_head
-from wembed.prediction.domain import Domain, Seen, fit_domain
 from wembed.prediction.examples import Examples, Kinds, Targets, Vectors
-from wembed.prediction.heads import Head
 from wembed.prediction.intervals import COVERAGE, Scores, Smooth
+from wembed.prediction.regression import Limits, Regression, fit_regression
 from wembed.prediction.sides import Halves, check_runs
-from wembed.prediction.space import Space
-
-_SMALLEST_ERROR = 1e-3  # of the range of values: none is expected below it
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a number can be.
-
-    Args:
-        low: its least value.
-        high: its greatest.
-    """
-
-    low: float = 0.0
-    high: float = 1.0
-
-    def cut(self, values: Targets) -> Targets:
-        """Values cut to it."""
-        return np.clip(values, self.low, self.high)
-
 
 UNIT = Limits()
+
+_SMALLEST_ERROR = 1e-3  # of the range of values: none is expected below it
 
 
 @dataclass(frozen=True)
@@ -64,17 +43,13 @@ class Predictor:
     """A fitted predictor; make one with `fit_predictor`.
 
     Args:
-        space: of the training features.
-        head: on places in it.
-        domain: what it was fitted for.
+        regression: of the number.
         error: what error is expected at a predicted value.
         scores: errors of calibration runs over what is expected of them.
         limits: of the number.
     """
 
-    space: Space
-    head: Head
-    domain: Domain
+    regression: Regression
     error: Smooth
     scores: Scores
     limits: Limits
@@ -87,11 +62,10 @@ class Predictor:
             kinds: of the networks; None to judge by their embeddings alone whether they are in domain.
             level: how often intervals shall hold the truth, between 0 and 1.
         """
-        places = self.space(vectors)
-        values = self.limits.cut(self.head.predict(places)[:, 0])
+        values = _values(self.regression, vectors, self.limits)
         half_widths = self.scores.quantile(level) * self.error(values)
         low, high = self.limits.cut(values - half_widths), self.limits.cut(values + half_widths)
-        return Predictions(values, low, high, self.domain.holds(places, values, kinds))
+        return Predictions(values, low, high, self.regression.holds(vectors, kinds))
 
 
 def fit_predictor(
@@ -111,33 +85,21 @@ def fit_predictor(
         ValueError: a run is on both sides.
     """
     check_runs(train, validation, what)
+    regression = fit_regression(train, validation, lambda examples: examples.targets[:, None], limits, seed)
     halves = Halves.of(validation)
     with one_thread():
-        space = Space.of(train.vectors)
-        places, choosing = space(train.vectors), space(halves.choosing.vectors)
-        judge = HeldOut(choosing, halves.choosing.targets[:, None], halves.choosing.weights(), limits.low, limits.high)
-        head = chosen_head(places, train.targets[:, None], judge, seed)
-        fitted, chosen_by, calibrating, held_out = (
-            _seen(space, head, examples, limits)
-            for examples in (train, halves.choosing, halves.calibrating, validation)
-        )
-        error = _expected_error(chosen_by, limits)
-        domain = fit_domain(fitted, held_out)
-    own = halves.calibrating
-    scores = Scores(_errors(calibrating) / error(calibrating.values), own.weights(), own.run_count)
-    return Predictor(space, head, domain, error, scores, limits)
+        chosen_by, own = (_values(regression, half.vectors, limits) for half in (halves.choosing, halves.calibrating))
+    error = _expected_error(chosen_by, halves.choosing.targets, limits)
+    errors = np.abs(halves.calibrating.targets - own)
+    scores = Scores(errors / error(own), halves.calibrating.weights(), halves.calibrating.run_count)
+    return Predictor(regression, error, scores, limits)
 
 
-def _seen(space: Space, head: Head, examples: Examples, limits: Limits) -> Seen:
-    places = space(examples.vectors)
-    return Seen(places, limits.cut(head.predict(places)[:, 0]), examples)
+def _values(regression: Regression, vectors: Vectors, limits: Limits) -> Targets:
+    return limits.cut(regression.outputs(vectors)[:, 0])
 
 
-def _expected_error(seen: Seen, limits: Limits) -> Smooth:
+def _expected_error(values: Targets, true: Targets, limits: Limits) -> Smooth:
     range_of_values = limits.high - limits.low
-    width = 0.5 * float(seen.values.std()) or range_of_values
-    return Smooth(seen.values, np.maximum(_errors(seen), _SMALLEST_ERROR * range_of_values), width)
-
-
-def _errors(seen: Seen) -> NDArray[np.float64]:
-    return np.abs(seen.examples.targets - seen.values)
+    width = 0.5 * float(values.std()) or range_of_values
+    return Smooth(values, np.maximum(np.abs(true - values), _SMALLEST_ERROR * range_of_values), width)

@@ -10,7 +10,8 @@ from wembed.catalog import CatalogRow, Split, assign_splits, families
 from wembed.prediction.answers import Fitted
 from wembed.prediction.classifier import Classifier, fit_classifier
 from wembed.prediction.examples import Examples, Kinds
-from wembed.prediction.predictor import Limits, Predictor, fit_predictor
+from wembed.prediction.predictor import Predictor, fit_predictor
+from wembed.prediction.regression import Limits
 from wembed.prediction.targets import ACCURACY, Target, Value, values_of
 
 _SAME = 1e-5  # distance of two unit vectors below which they are one network's
@@ -59,11 +60,20 @@ def kin_of(rows: Sequence[CatalogRow]) -> NDArray[np.str_]:
     return np.array([first[row.id] for row in rows], dtype=np.str_)
 
 
-def kinds_of(structures: Sequence[str], transfers: Sequence[NDArray[np.floating] | None]) -> Kinds:
-    """What is known of the kinds of networks: structures, and transfers, of which any may be missing."""
+def kinds_of(
+    structures: Sequence[str],
+    transfers: Sequence[NDArray[np.floating] | None],
+    datasets: Sequence[str | None] | None = None,
+) -> Kinds:
+    """What is known of the kinds of networks: structures, and transfers and data sets, of which any may be missing."""
     length = next((len(transfer) for transfer in transfers if transfer is not None), 0)
     rows = [np.zeros(length) if transfer is None else transfer for transfer in transfers]
-    return Kinds(np.array(structures, dtype=np.str_), np.array(rows, dtype=np.float32).reshape(len(rows), length))
+    names = [name or "" for name in datasets or [""] * len(rows)]
+    return Kinds(
+        np.array(structures, dtype=np.str_),
+        np.array(rows, dtype=np.float32).reshape(len(rows), length),
+        np.array(names, dtype=np.str_),
+    )
 
 
 def known_split(
@@ -125,5 +135,9 @@ def _examples(ground: Ground, rows: Sequence[CatalogRow], targets: Sequence[floa
         np.array([ground.vectors[row.id] for row in rows], dtype=np.float64).reshape(len(rows), dimension),
         np.array(targets, dtype=np.float64),
         np.array(kin, dtype=np.str_),
-        kinds_of([row.structure for row in rows], [ground.transfers.get(row.id) for row in rows]),
+        kinds_of(
+            [row.structure for row in rows],
+            [ground.transfers.get(row.id) for row in rows],
+            [row.dataset for row in rows],
+        ),
     )

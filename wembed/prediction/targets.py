@@ -3,6 +3,7 @@
 A number or a category: accuracies, and what made the network, as far as the zoo varies it and says it.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Literal, get_args
 from wembed.catalog import CatalogRow
 from wembed.errors import NotFoundError, UsageError
 from wembed.models.architectures.base import Activation
-from wembed.prediction.predictor import UNIT, Limits
+from wembed.prediction.predictor import UNIT
+from wembed.prediction.regression import Limits
 
 Value = float | str
 
@@ -50,17 +52,21 @@ def _activation(row: CatalogRow) -> str | None:
     return next((word for word in (row.architecture or "").split("-") if word in _ACTIVATIONS), None)
 
 
-def _finite(value: object) -> float | None:
-    """A number; None for what is none, and for what no regression can be fitted on."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+def finite(value: object) -> float | None:
+    """A number; None for what is none, isn't finite or is too great for a float: no regression can be fitted on it."""
+    if not isinstance(value, int | float):
+        return None
+    with contextlib.suppress(OverflowError):  # such as of 10**400
+        return float(value) if math.isfinite(value) else None
+    return None
 
 
-ACCURACY = Target("accuracy", "number", lambda row: _finite(row.accuracy))
+ACCURACY = Target("accuracy", "number", lambda row: finite(row.accuracy))
 
 _OF_EVERY_ZOO = (
     ACCURACY,
-    Target("train_accuracy", "number", lambda row: _finite(row.train_accuracy)),
-    Target("gap", "number", lambda row: _finite(row.gap), Limits(-1.0, 1.0)),
+    Target("train_accuracy", "number", lambda row: finite(row.train_accuracy)),
+    Target("gap", "number", lambda row: finite(row.gap), Limits(-1.0, 1.0)),
     Target("dataset", "category", lambda row: row.dataset),
     Target("task", "category", lambda row: row.task),
     Target("architecture_family", "category", architecture_family),
@@ -128,7 +134,7 @@ def _of_hyperparameter(name: str, rows: Sequence[CatalogRow]) -> Target | None:
         return None
     values = [row.hyperparameters[name] for row in rows if name in row.hyperparameters]
     told = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    numbers = [float(value) for value in told if math.isfinite(value)]
+    numbers = [number for value in told if (number := finite(value)) is not None]
     are_names = all(number.is_integer() for number in numbers) and len(set(numbers)) <= _FEW
     if len(told) < len(values) or are_names:
         return Target(name, "category", _reader(name))
@@ -146,7 +152,7 @@ def _reader(name: str) -> Callable[[CatalogRow], Value | None]:
 
 def _number_reader(name: str) -> Callable[[CatalogRow], Value | None]:
     def read(row: CatalogRow) -> Value | None:
-        return _finite(row.hyperparameters.get(name))
+        return finite(row.hyperparameters.get(name))
 
     return read
 

@@ -3,8 +3,9 @@
 Legend: C directions, T targets, K trees, L nodes of the largest tree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from wembed.prediction.examples import Vectors
 from wembed.prediction.heads import Head, Outputs
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import GradientBoostingRegressor
+
 MOST_TARGETS = 4  # with more classes than these no trees are grown: each class needs a forest of its own
-_TREES = 100
 _RATE = 0.1
 _DEPTH = 4
-_LENGTHS = (50, _TREES)
+_LENGTHS = (25, 50, 100)  # numbers of trees
 
 
 @dataclass(frozen=True)
@@ -59,21 +62,30 @@ class Trees:
         return Trees(left, right, direction, self.threshold[:, :count], self.value[:, :count], self.offset)
 
 
-def boostings(places: Vectors, targets: Outputs, seed: int) -> Iterator[Head]:
-    """Candidates of several lengths of one fit; none for more targets than MOST_TARGETS."""
+def boostings(places: Vectors, targets: Outputs, seed: int, is_hopeless: Callable[[Head], bool]) -> Iterator[Head]:
+    """Candidates of several lengths; none but the shortest where that shows that trees don't suit."""
     from sklearn.ensemble import GradientBoostingRegressor
 
-    if targets.shape[1] > MOST_TARGETS:
+    growers = [
+        GradientBoostingRegressor(
+            learning_rate=_RATE, n_estimators=_LENGTHS[0], max_depth=_DEPTH, min_samples_leaf=5, max_features=0.2,
+            random_state=seed, warm_start=True,
+        )
+        for _ in targets.T
+    ]  # fmt: skip
+    shortest = _grown(growers, places, targets)
+    yield shortest
+    if is_hopeless(shortest):
         return
-    forests = []
-    for column in targets.T:
-        grower = GradientBoostingRegressor(
-            learning_rate=_RATE, n_estimators=_TREES, max_depth=_DEPTH, min_samples_leaf=5, max_features=0.2,
-            random_state=seed,
-        )  # fmt: skip
-        forests.append([each.tree_ for each in grower.fit(places, column).estimators_[:, 0]])
-    trees = _as_arrays(forests, targets.mean(0))
-    yield from (trees.first(count) for count in _LENGTHS)
+    for grower in growers:
+        grower.set_params(n_estimators=_LENGTHS[-1])
+    trees = _grown(growers, places, targets)
+    yield from (trees.first(count) for count in _LENGTHS[1:])
+
+
+def _grown(growers: Sequence["GradientBoostingRegressor"], places: Vectors, targets: Outputs) -> Trees:
+    fitted = [grower.fit(places, column) for grower, column in zip(growers, targets.T, strict=True)]
+    return _as_arrays([[each.tree_ for each in grower.estimators_[:, 0]] for grower in fitted], targets.mean(0))
 
 
 def _as_arrays(forests: list[list], offset: NDArray[np.float64]) -> Trees:  # type: ignore[type-arg]

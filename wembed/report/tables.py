@@ -11,7 +11,8 @@ from wembed.report.lookup import ACCURACY, best, direction, is_control, names, r
 from wembed.report.tasks import wording
 from wembed.report.words import in_one_line
 
-REFERENCES = ("endpoints", "ensemble")  # what merging starts from, and what is no one network, compete with nothing
+# What merging starts from, what is no one network, and its controls compete with nothing.
+REFERENCES = ("endpoints", "ensemble", "naive, repaired", "noise", "aligned, as much noise as embedding moves")
 _HEADS = {
     "recall@1": "Recall@1",
     "recall@5": "Recall@5",

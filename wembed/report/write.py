@@ -11,11 +11,11 @@ from wembed.report.figures import DRAWINGS, possible, save_png, save_svg, styled
 from wembed.report.markdown import FIGURES, to_markdown
 from wembed.report.page import write_page
 from wembed.report.results_file import FILE, to_text
+from wembed.zoo.progress import Progress, silent
 
 MARKDOWN = "results.md"
 PAGE = "report.html"
 _ENDINGS = {".png": save_png, ".svg": save_svg}
-Progress = Callable[[int, int], None]
 
 
 def make_folder(folder: Path) -> None:
@@ -33,7 +33,7 @@ def make_folder(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
-def write_report(evaluation: Evaluation, folder: Path, title: str = "", progress: Progress | None = None) -> list[Path]:
+def write_report(evaluation: Evaluation, folder: Path, title: str = "", progress: Progress = silent) -> list[Path]:
     """Writes a report; figures that an earlier one left and this one has no numbers for are deleted.
 
     Args:
@@ -55,7 +55,7 @@ def write_report(evaluation: Evaluation, folder: Path, title: str = "", progress
         _write(folder / FILE, partial(_write_text, to_text(evaluation)))
         _write(folder / MARKDOWN, partial(_write_text, to_markdown(evaluation, drawings, title)))
         write_page(evaluation, folder / PAGE, title)
-        figures = _draw(evaluation, folder / FIGURES, progress or _silent)
+        figures = _draw(evaluation, folder / FIGURES, progress)
         for stale in {folder / FIGURES / f"{one.name}{end}" for one in DRAWINGS for end in _ENDINGS} - set(figures):
             stale.unlink(missing_ok=True)
     except OSError as error:
@@ -74,10 +74,6 @@ def _draw(evaluation: Evaluation, folder: Path, progress: Progress) -> list[Path
                 _write(written[-1], partial(save, figure))
         progress(place, len(drawings))
     return written
-
-
-def _silent(done: int, total: int) -> None:
-    """Says nothing."""
 
 
 def _unwritable(folder: Path, error: OSError) -> WembedError:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from wembed.catalog import Zoo
-from wembed.device import resolve_device
+from wembed.device import CPU, resolve_device
 from wembed.encoder import BUILT_IN, DEFAULT_ENCODER, Encoder, load_encoder, pretrained
 from wembed.errors import NotFoundError
 from wembed.store import EmbeddingTable
@@ -27,7 +27,7 @@ def find_encoder(name: str | None, zoo: Zoo | None, device: str = "auto") -> Enc
     """
     own = zoo.root / "encoders" if zoo else None
     name = encoder_name(name, zoo)
-    on = "cpu" if device == "auto" and name in _ON_CPU else resolve_device(device)
+    on = CPU if device == "auto" and name in _ON_CPU else resolve_device(device)
     places = (own and own / name, Path(name), pretrained.FOLDER if name == pretrained.PRETRAINED else None)
     folder = next((place for place in places if place and (place / CONFIG).is_file()), None)
     if folder or name in BUILT_IN:

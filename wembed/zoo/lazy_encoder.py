@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.catalog import Zoo
+from wembed.device import CPU
 from wembed.encoder import Encoder, Item
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.zoo.encoders import CONFIG, encoder_name, find_encoder
@@ -24,7 +25,7 @@ from wembed.zoo.encoders import CONFIG, encoder_name, find_encoder
 IDENTITY = "identity.json"
 _WEIGHTS = "model.safetensors"
 _ID = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)  # a table is named for it
-_LAZY_DEVICES = ("auto", "cpu")  # any other is looked for at once
+_LAZY_DEVICES = ("auto", CPU)  # any other is looked for at once
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from transformers_at_random import Network
 
 from wembed.merging.continuous import learned, nearer, nearer_with_data
-from wembed.merging.tensors import as_checkpoint, weighted_sum
+from wembed.merging.tensors import acted, as_checkpoint, weighted_sum
 from wembed.models import (
     Dataset,
     ModelDescription,
@@ -19,6 +19,7 @@ from wembed.models import (
     score,
     stored_tensors,
 )
+from wembed.symmetry import random_continuous_action
 from wembed.zoo.builder.specs import network_spec
 
 
@@ -69,6 +70,25 @@ def test_data_brings_the_loss_of_the_average_down(pair, digits, monkeypatch):
     by_weights = nearer(first.tensors, second.tensors, first.spec)
     by_data = nearer_with_data(first.tensors, second.tensors, first.spec, digits, first.like)
     assert loss_between(first, by_data, digits) < 0.5 * loss_between(first, by_weights, digits)
+
+
+def test_of_a_copy_nothing_is_learned(pair, digits, monkeypatch):
+    monkeypatch.setattr(learned, "_learned", None)
+    first, _ = pair
+    action = replace(random_continuous_action(first.spec, np.random.default_rng(0)), scales={})
+    copy = acted(action, first.spec, first.tensors)
+    moved = nearer_with_data(first.tensors, copy, first.spec, digits, first.like)
+    for name, values in moved.items():
+        np.testing.assert_allclose(values, first.tensors[name], rtol=1e-4, atol=1e-4)
+
+
+def test_an_average_that_loses_no_more_than_the_ends_is_left(pair, digits, monkeypatch):
+    monkeypatch.setattr(learned, "_learned", None)
+    monkeypatch.setattr(learned.Slopes, "loss", lambda *_: 1.0)
+    first, second = pair
+    found = nearer_with_data(first.tensors, second.tensors, first.spec, digits, first.like)
+    expected = nearer(first.tensors, second.tensors, first.spec)
+    assert all(np.array_equal(values, expected[name]) for name, values in found.items())
 
 
 def test_learning_twice_gives_one_result(pair, digits, monkeypatch):

@@ -8,7 +8,7 @@ from wembed.checkpoint import Checkpoint, in_memory
 from wembed.encoder import Item
 from wembed.merging.gauge import scale_action
 from wembed.merging.tensors import Tensors, acted, as_checkpoint, tensors_of
-from wembed.models import Architecture, load_module, stored_tensors
+from wembed.models import Architecture, Dataset, load_module, stored_tensors
 from wembed.symmetry import random_action
 from wembed.zoo.builder.specs import network_spec
 
@@ -39,6 +39,17 @@ def in_common_scales(item: Item) -> Tensors:
     """The tensors of a network in the scales in which networks are matched."""
     checkpoint, spec = item
     return acted(scale_action(checkpoint, spec), spec, tensors_of(checkpoint, spec))
+
+
+def some_data(architecture: Architecture) -> Dataset:
+    """Inputs that an architecture takes, drawn at random, with labels that mean nothing."""
+    generator, asked = torch.Generator().manual_seed(1), described(architecture)
+    if "text" in architecture.takes:
+        inputs = torch.randint(VOCABULARY, (48, *WINDOW), generator=generator)
+        return Dataset("random", "text", asked.shape, asked.classes, *(inputs, inputs) * 3)
+    inputs = torch.rand((48, int(np.prod(IMAGE))), generator=generator)
+    labels = torch.randint(asked.classes, (48,), generator=generator)
+    return Dataset("random", "images", asked.shape, asked.classes, *(inputs, labels) * 3)
 
 
 def said(tensors: Tensors, like: Checkpoint, architecture: Architecture) -> torch.Tensor:

@@ -196,10 +196,11 @@ REFUSED = [
     ({"scale": float("nan")}, "weights, t and scale must be finite", ""),
     ({"method": "ties", "density": 0.0}, "density must be more than 0 and at most 1, found 0", ""),
     ({"method": "ties", "density": 1.5}, "density must be more than 0 and at most 1, found 1.5", ""),
-    ({"t": 0.5, "weights": (1.0, 1.0)}, "weights and t contradict each other", "give one of them"),
-    ({"method": "ties", "t": 0.5}, "t is not for ties", "it is for linear and slerp"),
+    ({"t": 0.5, "weights": (1.0, 1.0)}, "weights and -t contradict each other", "give one of them"),
+    ({"method": "ties", "t": 0.5}, "-t is not for --method ties", "it is for linear, slerp, embedding"),
     ({"method": "dare", "seed": -1}, "seed must be 0 or more, found -1", ""),
-    ({"method": "stock", "weights": (1.0, 1.0)}, "weights are not for stock", "it counts all alike"),
+    ({"method": "stock", "weights": (1.0, 1.0)}, "weights are not for --method stock", "it counts all alike"),
+    ({"weights": (1e308, 1e308)}, "weights must add up to a finite number", "divide all of them by one number"),
     ({"weights": (1.0, -1.0)}, "weights of linear must add up to more than 0, found 0", ""),
 ]
 
@@ -212,13 +213,13 @@ def test_numbers_that_make_no_sense_are_refused(numbers, message, hint):
 
 
 UNFIT = [
-    (Combination("ties"), 2, False, "ties works on differences from a base"),
-    (Combination("linear"), 1, False, "linear takes 2 or more checkpoints, found 1"),
-    (Combination("stock"), 1, True, "stock takes 2 or more checkpoints, found 1"),
-    (Combination("task"), 0, True, "task takes 1 or more checkpoints, found 0"),
-    (Combination("slerp"), 3, False, "slerp takes two checkpoints, found 3"),
-    (Combination("linear", t=0.5), 3, False, "t is the share of the second of two, found 3"),
-    (Combination("linear", (1.0, 2.0)), 3, False, "expected a weight for each of 3 checkpoints, found 2"),
+    (Combination("ties"), 2, False, "--method ties takes a base"),
+    (Combination("linear"), 1, False, "merging takes two or more checkpoints, found 1"),
+    (Combination("stock"), 1, True, "--method stock takes two or more checkpoints beside the base, found 1"),
+    (Combination("task"), 0, True, "merging takes two or more checkpoints, found 1"),
+    (Combination("slerp"), 3, False, "--method slerp takes two checkpoints, found 3"),
+    (Combination("linear", t=0.5), 3, False, "-t is the share of the second of two, found 3"),
+    (Combination("linear", (1.0, 2.0)), 3, False, "weights: one for each of 3 models is expected, found 2"),
 ]
 
 
@@ -227,3 +228,20 @@ def test_networks_that_a_method_does_not_take_are_refused(how, count, has_base, 
     tensors = [np.zeros(2)] * count
     with pytest.raises(UsageError, match=re.escape(message)):
         combine(how, tensors, np.zeros(2) if has_base else None, "w")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Combination("task", scale=1e39),
+        Combination("ties", scale=1e39),
+        Combination("dare", density=1e-300),
+        Combination("task", weights=(1e39, -1e39)),
+    ],
+    ids=lambda how: f"{how.method} {how.weights}",
+)
+def test_numbers_that_are_too_extreme_are_refused_in_a_line_without_warnings(how):
+    tensors = [np.linspace(-1, 1, 64, dtype=np.float32) * share for share in (1.0, 2.0)]
+    with pytest.raises(UsageError, match="tensor 'w': merged values overflow") as refused:
+        combine(how, tensors, np.zeros(64, np.float32), "w")
+    assert refused.value.hint == "weights, scale or density are too extreme"

@@ -50,6 +50,79 @@ def test_a_config_says_the_dtype_that_is_written(source, out):
     assert json.loads((out / "config.json").read_text()) == CONFIG | {"torch_dtype": "bfloat16"}
 
 
+def test_the_configs_of_parts_say_that_dtype_too(source, out):
+    parts = {"text_config": {"dtype": "float32", "vision_config": {"torch_dtype": "float32"}}, "other": {"dtype": "x"}}
+    (source / "config.json").write_text(json.dumps(CONFIG | parts))
+    copy_beside(opened(source), out, "bfloat16")
+    found = json.loads((out / "config.json").read_text())
+    assert found["text_config"] == {"dtype": "bfloat16", "vision_config": {"torch_dtype": "bfloat16"}}
+    assert found["other"] == {"dtype": "x"}
+
+
+@pytest.fixture
+def modules(source) -> Path:
+    """A folder of sentence-transformers."""
+    for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
+        (source / name).write_text("{}")
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text('{"dtype": "float32"}')
+    return source
+
+
+def test_the_modules_of_sentence_transformers_are_copied(modules, out):
+    assert copy_beside(opened(modules), out, "bfloat16") == []
+    assert (out / "1_Pooling" / "config.json").read_text() == '{"dtype": "float32"}'
+    names = {"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"}
+    assert names <= {file.name for file in out.iterdir()}
+
+
+def test_weights_of_a_further_module_are_copied_and_that_is_said(modules, out):
+    (modules / "2_Dense").mkdir()
+    (modules / "2_Dense" / "model.safetensors").write_bytes(b"dense")
+    (note,) = copy_beside(opened(modules), out, None)
+    expected = f"is copied from {modules} as it is: weights of a further module are not merged"
+    assert note == f"'2_Dense/model.safetensors' {expected}"
+    assert (out / "2_Dense" / "model.safetensors").read_bytes() == b"dense"
+
+
+def test_a_module_that_links_elsewhere_is_not_copied(modules, out, tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key").write_text("secret")
+    (modules / "2_Normalize").symlink_to(tmp_path / "secret")
+    (note,) = copy_beside(opened(modules), out, None)
+    assert note.startswith("'2_Normalize/key' links to a file outside of")
+    assert not (out / "2_Normalize").exists()
+
+
+@pytest.mark.parametrize("name", ["source.spm", "tekken.json"])
+def test_further_kinds_of_tokenizers_are_copied(source, out, name):
+    for each in ("tokenizer.json", "tokenizer_config.json"):
+        (source / each).unlink()
+    (source / name).write_text("")
+    assert copy_beside(opened(source), out, None) == []
+    assert (out / name).is_file()
+
+
+def test_what_is_not_copied_is_said(source, out):
+    for name in ("trainer_state.json", "pytorch_model.bin", "model.onnx", ".gitattributes"):
+        (source / name).write_text("")
+    assert copy_beside(opened(source), out, None) == []
+    for name in ("runs", "onnx"):
+        (source / name).mkdir()
+    (source / "labels\n.txt").write_text("")
+    assert copy_beside(opened(source), out, None) == [f"not copied from {source}: 'labels\\n.txt', 'onnx', 'runs'"]
+    for name in "abcd":
+        (source / name).write_text("")
+    (note,) = copy_beside(opened(source), out, None)
+    assert note.endswith("'a', 'b', 'c', 'd', 'labels\\n.txt' and 2 more")
+
+
+def test_weights_are_not_copied_whatever_they_are_called(source, out):
+    (source / "model.safetensors").rename(source / "tokenizer.safetensors")
+    copy_beside(opened(source), out, None)
+    assert not (out / "tokenizer.safetensors").exists()
+
+
 def test_a_missing_tokenizer_is_said(source, out):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (source / name).unlink()

@@ -66,5 +66,5 @@ def test_metadata_holds_the_recipe_and_all_of_the_hashes():
 
 
 def test_libraries_are_told_by_their_configs():
-    configs = ({"model_type": "llama"}, {"peft_type": "LORA"}, {"pretrained_cfg": {}}, {})
-    assert [library_of(config) for config in configs] == ["transformers", "peft", "timm", ""]
+    configs = ({"model_type": "llama"}, {"pretrained_cfg": {}}, {})
+    assert [library_of(config) for config in configs] == ["transformers", "timm", ""]

@@ -132,6 +132,81 @@ def test_a_tied_output_embedding_in_one_file_alone_is_all_that_is_named(save):
     assert refused.value.hint == "one keeps its output embedding apart, or a tied copy of it: save them alike"
 
 
+def test_other_networks_altogether_are_not_told_of_an_output_embedding(save):
+    body = {"model.embed.weight": (9, 4), "lm_head.weight": (9, 4)}
+    pair = (save("a", body, {"model_type": "x"}), save("b", {"model.embed.weight": (9, 4)}, {"model_type": "y"}))
+    more = (save("c", body | {"model.w": (4, 4)}), save("d", {"model.embed.weight": (9, 4)}))
+    for items in (pair, more):
+        with pytest.raises(CheckpointRefusedError) as refused:
+            planned(*items).check()
+        assert refused.value.hint == "merging takes networks of one architecture, every layer as wide as its twin"
+
+
+@pytest.mark.parametrize(
+    ("config", "name"), [({"peft_type": "LORA", "r": 4}, "w"), (None, "layers.0.q_proj.lora_A.weight")]
+)
+def test_adapters_are_refused(save, config, name):
+    items = [save(each, {name: (4, 8)}, config) for each in "ab"]
+    with pytest.raises(CheckpointRefusedError, match=r"a.* is not mergeable: its tensors are adapters") as refused:
+        planned(*items)
+    assert refused.value.hint == "merge the adapters into their base first"
+
+
+@pytest.mark.parametrize("front", ["", "text_config"])
+@pytest.mark.parametrize("key", ["quantization_config", "compression_config", "quantization"])
+def test_quantised_networks_are_refused(save, front, key):
+    own = {key: {"bits": 4}}
+    pair = save("a", {"w": (4, 8)}, {"hidden_size": 8}), save("b", {"w": (4, 8)}, {front: own} if front else own)
+    with pytest.raises(CheckpointRefusedError, match=f"b is not mergeable: its config has a {key},") as no:
+        planned(*pair)
+    assert "save its weights as floats first" in no.value.hint
+
+
+ROPE = {"model_type": "llama", "rms_norm_eps": 1e-6, "rope_parameters": {"rope_theta": 1e6, "rope_type": "default"}}
+TYPES = [f"type {number}" for number in range(40)]
+
+
+def noted(save, first: dict, second: dict) -> list[str]:
+    items = [save(name, {"w": (8, 8)}, config) for name, config in (("a", first), ("b", second))]
+    folder = items[0][0].path.parent
+    return [note.replace(f"{folder}/", "") for note in planned(*items).notes]
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"rms_norm_eps": 1e-5}, "config rms_norm_eps is 1e-06 in a, which is taken, and 1e-05 in b"),
+        ({"rope_parameters": {"rope_theta": 5.0}}, "config rope_theta is 1000000.0 in a, which is taken, and 5.0 in b"),
+        ({"rope_parameters": None}, "config rope_theta is 1000000.0 in a, which is taken, and 10000.0 in b"),
+        ({"sliding_window": 512}, "config sliding_window is None in a, which is taken, and 512 in b"),
+        ({"layer_types": TYPES}, f"config layer_types is None in a, which is taken, and {str(TYPES)[:60]}... in b"),
+        ({"vision_config": {"eps\n": 2}}, "config 'vision_config.eps\\n' is 1 in a, which is taken, and 2 in b"),
+    ],
+)  # fmt: skip
+def test_fields_that_no_tensor_shows_are_noted(save, change, note):
+    first = ROPE | ({"vision_config": {"eps\n": 1}} if "vision_config" in change else {})
+    assert noted(save, first, first | change) == [note]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"model_type": "llama", "rms_norm_eps": 1e-6, "rope_theta": 1e6, "rope_scaling": None, "sliding_window": None},
+        ROPE | {"transformers_version": "4.0", "attention_dropout": 0.1, "eos_token_id": 7, "new_field": 1},
+        {},
+    ],
+)
+def test_fields_that_change_nothing_are_not_noted(save, second):
+    first = ROPE | {"transformers_version": "5.0", "attention_dropout": 0.0, "eos_token_id": 2}
+    assert noted(save, first, second) == []
+
+
+def test_ten_fields_are_noted(save):
+    notes = noted(save, {f"field_{number}": 1 for number in range(12)}, {f"field_{number}": 2 for number in range(12)})
+    assert len(notes) == 11
+    assert notes[-1] == "2 more fields of their configs differ"
+
+
 def test_alignment_costs_more_than_none(save):
     items = save("a", WEIGHTS), save("b", WEIGHTS)
     aligned, plain = planned(*items).effort, planned(*items, align="none").effort

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wembed.errors import UsageError
+from wembed.errors import NotFoundError, UsageError
 from wembed.merging.recipe.check import check_recipe
 from wembed.merging.recipe.document import Recipe, RecipeModel, load_recipe
 
@@ -99,8 +99,10 @@ def test_a_wrong_recipe_is_refused_in_a_line(read, text, message, hint):
 
 
 def test_a_recipe_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"nothing\.yaml is no YAML file: .*No such file"):
+    with pytest.raises(NotFoundError, match=r"nothing\.yaml: no such file"):
         load_recipe(tmp_path / "nothing.yaml")
+    with pytest.raises(NotFoundError, match="is a folder, expected a YAML or TOML file"):
+        load_recipe(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +117,14 @@ def test_a_recipe_that_is_not_there_is_refused(tmp_path):
         ("maximise: accuracy\nmodels: [a, b]", "--maximise is not for --method linear", "it is for embedding"),
         ("method: slerp\nmodels: [a, b, c]", "slerp takes two checkpoints, found 3", ""),
         ("t: 0.5\nmodels: [a, b, c]", "-t is the share of the second of two, found 3", "give --weights"),
-        ("t: 0.5\nmodels: [{model: a, weight: 1}, {model: b, weight: 1}]", "weights and t contradict each other", ""),
+        ("t: 0.5\nmodels: [{model: a, weight: 1}, {model: b, weight: 1}]", "weights and -t contradict each other", ""),
         ("weights: predicted\nt: 0.5\nmodels: [a, b]", "weights and -t contradict each other", ""),
-        ("method: stock\nbase: x\nmodels: [a]", "stock takes 2 or more checkpoints, found 1", ""),
+        ("method: stock\nbase: x\nmodels: [a]", "--method stock takes two or more checkpoints beside the base", ""),
+        (
+            "weights: predicted\nmodels: [{model: a, weight: 1}, {model: b, weight: 1}]",
+            "a weight for each model and weights: predicted contradict each other",
+            "give one of them",
+        ),
         ("models: [a, {model: b, weight: 1}]", "weights are given for 1 of 2 models", "give all or none"),
         ("models: [{model: a, weight: 1}, {model: b, weight: -1}]", "must add up to more than 0", ""),
         ("method: stock\nbase: x\nweights: predicted\nmodels: [a, b]", "weights are not for --method stock", ""),
@@ -133,6 +140,8 @@ def test_a_recipe_that_contradicts_itself_is_refused(read, text, message, hint):
 def test_there_is_a_weight_for_each_model():
     recipe = Recipe(models=(RecipeModel(model="a"), RecipeModel(model="b")))
     assert recipe.with_weights((0.25, 0.75)).given_weights == (0.25, 0.75)
+    predicted = recipe.model_copy(update={"weights": "predicted"})
+    assert predicted.with_weights((0.25, 0.75)) == recipe.with_weights((0.25, 0.75))
     with pytest.raises(UsageError, match="weights: one for each of 2 models is expected, found 3"):
         recipe.with_weights((1.0, 1.0, 1.0))
 

@@ -30,7 +30,8 @@ def save(tmp_path) -> Callable[..., Item]:
         folder, generator = tmp_path / name, np.random.default_rng(seed)
         folder.mkdir()
         values = {key: generator.normal(size=shape).astype(np.float32) for key, shape in SHAPES.items()}
-        files = {key: f"model-{number % shards}.safetensors" for number, key in enumerate(values)}
+        names = [f"model-{number + 1:05d}-of-{shards:05d}" for number in range(shards)] if shards > 1 else ["model"]
+        files = {key: f"{names[number % shards]}.safetensors" for number, key in enumerate(values)}
         for file in set(files.values()):
             write_safetensors(folder / file, {key: ("F32", values[key]) for key in values if files[key] == file}, {})
         if shards > 1:
@@ -97,6 +98,62 @@ def test_a_small_shard_size_makes_shards_with_an_index(save, tmp_path):
         "model-00001-of-00002.safetensors",
         "model-00002-of-00002.safetensors",
     ]
+
+
+@pytest.mark.parametrize("align", ["none", "weights"])
+def test_weights_keep_the_name_that_a_library_looks_for(save, tmp_path, align):
+    names = []
+    for seed, name in enumerate("ab"):
+        save(name, seed)
+        (tmp_path / name / "model.safetensors").rename(tmp_path / name / "diffusion_pytorch_model.safetensors")
+        names.append(open_checkpoint(tmp_path / name))
+    asked([(checkpoint, find_spec(checkpoint)) for checkpoint in names], align=align)
+    assert (tmp_path / "out" / "diffusion_pytorch_model.safetensors").is_file()
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_shards_and_their_index_keep_the_name_too(save, tmp_path):
+    save("a", 1, shards=2)
+    index = tmp_path / "a" / "model.safetensors.index.json"
+    for file in [*(tmp_path / "a").glob("*.safetensors"), index]:
+        file.rename(file.with_name(f"net_{file.name}"))
+    (index.parent / f"net_{index.name}").write_text(
+        (index.parent / f"net_{index.name}").read_text().replace('"model-', '"net_model-')
+    )
+    renamed = open_checkpoint(tmp_path / "a")
+    asked([(renamed, find_spec(renamed)), save("b", 2)], align="none")
+    found = {file.name for file in (tmp_path / "out").glob("*safetensors*")}
+    shards = {f"net_model-0000{number}-of-00002.safetensors" for number in (1, 2)}
+    assert found == shards | {"net_model.safetensors.index.json"}
+    assert len(open_checkpoint(tmp_path / "out").files) == 2
+
+
+@pytest.mark.parametrize("align", ["none", "weights"])
+def test_one_tensor_under_two_names_stays_one(tmp_path, align):
+    items = []
+    for seed, name in enumerate(["base", "a", "b"]):
+        (embed,) = np.random.default_rng(seed).normal(size=(1, 9, 4)).astype(np.float32)
+        tensors = {"embed.weight": ("F32", embed), "head.weight": ("F32", embed.copy())}
+        write_safetensors(tmp_path / f"{name}.safetensors", tensors, {})
+        checkpoint = open_checkpoint(tmp_path / f"{name}.safetensors")
+        items.append((checkpoint, find_spec(checkpoint)))
+    base, *models = items
+    asked(models, base, method="dare", align=align)
+    found = values(tmp_path / "out")
+    assert np.array_equal(found["embed.weight"], found["head.weight"])
+    assert not np.array_equal(found["embed.weight"], base[0].read("embed.weight"))
+
+
+@pytest.mark.parametrize("align", ["none", "weights"])
+def test_whole_numbers_that_differ_are_told(tmp_path, align):
+    items = []
+    for seed, name in enumerate("ab"):
+        whole = {"ids": np.arange(5) + seed, "same": np.arange(5), "steps": np.asarray(seed)}
+        tensors = {"w": ("F32", np.ones((2, 2), np.float32)), **{key: ("I64", value) for key, value in whole.items()}}
+        write_safetensors(tmp_path / f"{name}.safetensors", tensors, {})
+        checkpoint = open_checkpoint(tmp_path / f"{name}.safetensors")
+        items.append((checkpoint, find_spec(checkpoint)))
+    assert asked(items, align=align).differing == ("ids",)
 
 
 def test_what_is_merged_in_memory_is_one_file_and_that_is_said(tmp_path):
@@ -255,7 +312,7 @@ def test_an_encoder_is_needed_where_the_embedding_counts(pair, tmp_path):
 
 
 def test_files_that_changed_since_they_were_opened_are_refused(pair, tmp_path):
-    (tmp_path / "b" / "model-0.safetensors").write_bytes(b"")
+    (tmp_path / "b" / "model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointRefusedError, match="cannot be read, the file has changed"):
         asked(pair, align="none")
     assert not (tmp_path / "out").exists()

@@ -4,11 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from merge_files import write_merged
 from safetensors.numpy import save_file
 
 from wembed.checkpoint import open_checkpoint
 from wembed.merging.methods import METHODS, NEED_BASE, Combination
-from wembed.merging.streamed import Source, write_merged
+from wembed.merging.streamed import Source
 
 ELEMENTS = 1_500_000
 MOST = 4.5e6  # bytes, less than one tensor; a block has 0.26 MB for each array

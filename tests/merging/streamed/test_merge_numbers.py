@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from merge_files import write_merged
 from merge_references import DENSITY, FORMULAS, SCALE, SEED, WEIGHTS
 
 from wembed.checkpoint import open_checkpoint
 from wembed.merging.methods import NEED_BASE, Combination
-from wembed.merging.streamed import Source, write_merged
+from wembed.merging.streamed import Source
 
 TOLERANCE = 1e-6
 HALF_STEP = {"F32": 2.0**-24, "BF16": 2.0**-8}  # to the next number of the dtype at most, relative

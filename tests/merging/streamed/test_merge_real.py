@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from merge_files import write_merged
 
 from wembed.checkpoint import open_checkpoint
 from wembed.merging.methods import Combination
-from wembed.merging.streamed import Source, write_merged
+from wembed.merging.streamed import Source
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from wembed.checkpoint import open_checkpoint
-from wembed.merging.methods import Combination
-from wembed.merging.streamed import Source, write_merged
+from wembed.merging import Recipe, RecipeModel, run
+from wembed.symmetry import find_spec
 
 HIDDEN, MLP, LAYERS, KEYS, VOCABULARY = 2048, 5632, 22, 256, 32000  # TinyLlama
 POOL = 1 << 22  # random numbers, from which every tensor takes some
@@ -103,15 +103,23 @@ def large_files(tmp_path):
         path.unlink()
 
 
+def merge(method: str, paths: list[Path], out: Path) -> None:
+    """A whole merge, as the command line does it: files are opened, planned, hashed, merged and brought to the disk."""
+    items = [(checkpoint, find_spec(checkpoint)) for checkpoint in map(open_checkpoint, paths)]
+    names = [path.stem for path in paths]
+    base, models = (names[0], names[1:]) if method == "ties" else (None, names)
+    entries = tuple(RecipeModel(model=name) for name in models)
+    run(Recipe(method=method, models=entries, base=base, align="none"), items, out)
+
+
 @pytest.mark.slow
 def test_merging_large_files_costs_a_few_copies_and_little_memory(large_files, tmp_path, record_property):
-    base, *networks = (Source(open_checkpoint(path)) for path in large_files)
     out = tmp_path / "out.safetensors"
     copied = [seconds_of(lambda: copy(large_files[1:], tmp_path))]
     for method, most in (("linear", 2.5), ("ties", 6.0)):
-        start = base if method == "ties" else None
+        paths = large_files if method == "ties" else large_files[1:]
         with AnonymousMemory() as memory:
-            merged = seconds_of(lambda: write_merged(networks, start, Combination(method), out))  # noqa: B023
+            merged = seconds_of(lambda: merge(method, paths, out))  # noqa: B023
         out.unlink()
         copied.append(seconds_of(lambda: copy(large_files[1:], tmp_path)))
         ratio = merged / (0.5 * sum(copied[-2:]))

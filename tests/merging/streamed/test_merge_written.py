@@ -2,17 +2,17 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 import torch
+from merge_files import write_merged
 from safetensors import safe_open
 
 from wembed.checkpoint import in_memory, open_checkpoint
-from wembed.errors import CheckpointRefusedError, UsageError, WembedError
+from wembed.errors import CheckpointRefusedError, UsageError
 from wembed.merging.methods import Combination
-from wembed.merging.streamed import Source, write_merged
+from wembed.merging.streamed import Source
 from wembed.symmetry import apply_action, infer_spec, random_action
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
@@ -246,16 +246,21 @@ def test_quantised_network_is_refused(family, tmp_path):
 def test_too_few_networks_are_refused_before_anything_is_written(pair, tmp_path):
     refused(
         UsageError,
-        "linear takes 2 or more checkpoints, found 1",
+        "merging takes two or more checkpoints, found 1",
         lambda: write_merged(pair[:1], None, Combination(), tmp_path / "out"),
     )
     assert not (tmp_path / "out").exists()
 
 
-def test_disk_without_room_is_refused_at_once(pair, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(2, 1, 1))
-    message = "GB are needed on its disk, 0.0 GB are free"
-    refused(WembedError, message, lambda: write_merged(pair, None, Combination(), tmp_path / "out.safetensors"))
+@pytest.mark.parametrize("numbers", [{"method": "task", "scale": 1e39}, {"method": "dare", "density": 1e-300}])
+def test_numbers_that_are_too_extreme_are_refused_in_a_line_without_warnings(family, tmp_path, numbers):
+    base, *networks = opened(*(family.write(number) for number in range(3)))
+    out = tmp_path / "out.safetensors"
+    error = refused(
+        UsageError, ": merged values overflow", lambda: write_merged(networks, base, Combination(**numbers), out)
+    )
+    assert error.hint == "weights, scale or density are too extreme"
+    assert not out.exists()
 
 
 def test_action_needs_its_spec(pair, chain):

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.encoder.pna.features import EDGE_FEATURES, NODE_FEATURES
 from wembed.encoder.pna.networks import PnaBatch
-from wembed.encoder.trained import AccuracyHead, unit_vectors
+from wembed.encoder.trained import AccuracyHead, AddUp, unit_vectors
 
 with warnings.catch_warnings():  # torch_geometric still asks for it when it is imported
     warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
@@ -119,7 +119,7 @@ class PnaModule(nn.Module):
             if isinstance(part, DegreeScalerAggregation):
                 part.avg_deg_log.fill_(logs.mean())
 
-    def after_epoch(self, batches: Sequence[PnaBatch], accuracies: Sequence[Tensor]) -> None:
+    def after_epoch(self, batches: Sequence[PnaBatch], accuracies: Sequence[Tensor], add_up: AddUp) -> None:
         """Nothing is to be prepared."""
 
     def accuracy_logits(self, batch: PnaBatch) -> Tensor:

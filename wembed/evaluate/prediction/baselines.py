@@ -3,7 +3,6 @@
 Legend: N checkpoints, D features.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.catalog import CatalogRow
+from wembed.prediction.targets import finite
 
 Features = NDArray[np.float64]
 
@@ -69,8 +69,8 @@ def hidden_widths(row: CatalogRow) -> list[int]:
 
 
 def _numbers(row: CatalogRow) -> dict[str, float]:
-    known = {name: value for name, value in row.hyperparameters.items() if isinstance(value, int | float)}
-    return {name: float(value) for name, value in known.items() if math.isfinite(value) and name not in _RESULTS}
+    found = {name: finite(value) for name, value in row.hyperparameters.items() if name not in _RESULTS}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _words(row: CatalogRow) -> dict[str, str]:

@@ -80,7 +80,8 @@ def foretell(
     """
     everyone = np.ones(len(material.rows), dtype=bool)
     known = {name: Vectors(values, everyone) for name, values in known_before(material.rows).items()}
-    kinds = kinds_of([row.structure for row in material.rows], list(Transfer().embed(material.items)))
+    structures, datasets = ([getattr(row, field) for row in material.rows] for field in ("structure", "dataset"))
+    kinds = kinds_of(structures, list(Transfer().embed(material.items)), datasets)
     return _Foretelling(material, {**features, **known}, kinds, structure, seed, options or ForetellOptions()).all()
 
 

@@ -3,7 +3,9 @@
 Weights that are near need not compute what is near. So the maps inside heads and of streams are learned, as in the
 paper: the loss at places drawn from the line between both is followed down along them (Theus et al., Generalized linear
 mode connectivity for transformers, NeurIPS 2025), starting where the weights alone lead, by Adam (Kingma and Ba, 2015)
-in the moves' own coordinates. The network that moves computes the same at every step. Held-out inputs take no part.
+in the moves' own coordinates. The network that moves computes the same at every step, and may go further away; where
+the average of what the weights lead to loses no more than the two do, and of a copy, nothing is learned. Held-out
+inputs take no part.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ import numpy as np
 from wembed.checkpoint import Checkpoint
 from wembed.merging.continuous.freedom import Freedom
 from wembed.merging.continuous.moves import Tangent
-from wembed.merging.continuous.nearer import candidates
+from wembed.merging.continuous.nearer import are_one, candidates, squared_distance
 from wembed.merging.continuous.slopes import Slopes
 from wembed.merging.tensors import Tensors, weighted_sum
 from wembed.models import Dataset
@@ -40,7 +42,14 @@ def nearer_with_data(
     ours, theirs = freedom.folded(first), freedom.folded(second)
     slopes = Slopes.on(dataset, spec, like)
     ends = candidates(ours, theirs, freedom)
-    start = min(ends, key=lambda end: slopes.loss(weighted_sum([ours, end], [0.5, 0.5])))
+    nearest = min(ends, key=lambda end: squared_distance(ours, end))
+
+    def middle(end: Tensors) -> float:
+        return slopes.loss(weighted_sum([ours, end], [0.5, 0.5]))
+
+    if are_one(ours, nearest) or middle(nearest) <= (slopes.loss(ours) + slopes.loss(theirs)) / 2.0:
+        return freedom.unfolded(nearest, first)
+    start = min(ends, key=middle)
     return freedom.unfolded(_learned(ours, start, freedom, slopes), first)
 
 

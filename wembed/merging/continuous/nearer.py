@@ -13,6 +13,7 @@ from wembed.merging.tensors import Tensors
 from wembed.symmetry import SymmetrySpec
 
 _MAX_ROUNDS = 100
+_SAME = 1e-9  # of a network's squared length: a smaller distance is rounding
 _TOLERANCE = 1e-5  # of the distance: a round that gains less is the last
 
 
@@ -51,6 +52,11 @@ def candidates(first: Tensors, second: Tensors, freedom: Freedom) -> list[Tensor
     for move in (*freedom.turns, *reversed(freedom.orders), *freedom.maps):
         guess = move.guess(first, guess)
     return [_descended(first, start, freedom) for start in (second, guess)]
+
+
+def are_one(first: Tensors, second: Tensors) -> bool:
+    """Whether two networks differ by no more than rounding."""
+    return squared_distance(first, second) <= _SAME * float(sum(np.square(values).sum() for values in first.values()))
 
 
 def squared_distance(first: Tensors, second: Tensors) -> float:

@@ -16,13 +16,13 @@ from scipy.optimize import linear_sum_assignment
 from wembed.merging.continuous.linear import LinearMaps
 from wembed.merging.continuous.moves import Move, settled
 from wembed.merging.continuous.rotary import RotaryTurns
+from wembed.merging.gauge import SIGNED
 from wembed.merging.tensors import Tensors, acted
 from wembed.symmetry import Action, SymmetrySpec
 from wembed.symmetry.action.cells import Cell
 from wembed.symmetry.axes import atoms_of
 
 Square = NDArray[np.float64]
-_SIGNED = ("real", "sign")
 _SIDES: tuple[Literal["target", "source"], ...] = ("target", "source")
 
 
@@ -111,7 +111,7 @@ class UnitOrder(Move):
         for site in self.spec.sites.values():
             if self.atom in atoms_of(site.axis):
                 found = _similarity(len(plain), first, second, _beside(self.spec, self.atom, site.name, names))
-                if site.axis == self.atom and site.scale in _SIGNED and not site.dual:
+                if site.axis == self.atom and site.scale in SIGNED and not site.dual:
                     signed[site.name] = found
                 else:
                     plain += found

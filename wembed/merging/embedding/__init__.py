@@ -6,7 +6,6 @@ the encoder looks first, in their answers to its probes, in units of the endpoin
 have to.
 """
 
-from wembed.merging.embedding.goals import Maximised, learned_part
-from wembed.merging.embedding.merge import merge_by_embedding, merge_each_by_embedding
+from wembed.merging.embedding.merge import Steered, merge_by_embedding, merge_each_by_embedding
 
-__all__ = ["Maximised", "learned_part", "merge_by_embedding", "merge_each_by_embedding"]
+__all__ = ["Steered", "merge_by_embedding", "merge_each_by_embedding"]

@@ -5,7 +5,7 @@ Legend: B networks, P probes, N nodes, D length of what is learned of an embeddi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,8 +17,7 @@ from wembed.encoder.batches import Batch
 from wembed.encoder.gnn import Gnn
 from wembed.encoder.probes import Probes
 from wembed.graph import build_graph
-
-Maximised = Literal["accuracy"]
+from wembed.merging.names import Maximised
 
 _EMBEDDING = 0.5  # weight of the miss of the embedding beside that of the answers
 _ACCURACY = 0.3  # weight of the predicted accuracy's logit beside the latter
@@ -60,7 +59,7 @@ class Goal:
             with torch.no_grad():
                 found = [weight * answer for answer in _answers(encoder, batch)]
             answers = [a + b for a, b in zip(answers, found, strict=True)] if answers else found
-            embedding = embedding + weight * torch.from_numpy(learned_part(encoder, items))
+            embedding = embedding + weight * torch.from_numpy(learned_embedding(encoder, items))
         return cls(encoder, tuple(answers), embedding.float().to(encoder.device), maximise)
 
     def miss(self, batch: Batch) -> Tensor:
@@ -75,7 +74,7 @@ class Goal:
         return found + (_EMBEDDING if self.answers else 1.0) * apart
 
 
-def learned_part(encoder: Gnn, items: Sequence[Item]) -> NDArray[np.float32]:
+def learned_embedding(encoder: Gnn, items: Sequence[Item]) -> NDArray[np.float32]:
     """What an encoder learned to see of networks, unit rows [B, D]: no signature of single neurons."""
     learned = encoder.embed(items)[:, : encoder.config.global_dim]
     return unit_rows(learned.astype(np.float64))

@@ -1,19 +1,48 @@
 """Networks, how to average them and an encoder in; averages that were moved until the encoder sees a merge out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 from wembed.checkpoint import Checkpoint
 from wembed.encoder import Encoder, Item
 from wembed.encoder.gnn import Gnn
 from wembed.errors import UsageError
 from wembed.merging.combine import Merged, MergeOptions, finished, merge
-from wembed.merging.embedding.goals import Goal, Maximised
+from wembed.merging.embedding.goals import Goal
 from wembed.merging.embedding.search import search
-from wembed.merging.tensors import Tensors, as_checkpoint
-from wembed.models import Dataset, load_module, score
+from wembed.merging.names import Maximised
+from wembed.merging.repair import training_loss
+from wembed.merging.tensors import Tensors
+from wembed.models import Dataset
 
 _SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)  # of the way from an average to where a search ends, tried on data
 _AT_ONCE = 1 << 18  # weights of averages that move at once
+
+
+@dataclass(frozen=True)
+class Steered(Merged):
+    """A merge by embedding, and how it came about.
+
+    Args:
+        average: where the search started.
+        end: where it ended, in common scales, before data had a say.
+        like: the first endpoint.
+        dataset: what had a say; None for none.
+    """
+
+    average: Merged
+    end: Tensors
+    like: Checkpoint
+    dataset: Dataset | None
+
+    @classmethod
+    def towards(cls, average: Merged, end: Tensors, like: Checkpoint, dataset: Dataset | None) -> Self:
+        """As far along the way from an average to the end of a search as data asks for; without data, all of it."""
+        chosen = (
+            _as_far_as_pays(average, end, like, dataset) if dataset else Merged(end, average.aligned, average.weights)
+        )
+        return cls(chosen.common, average.aligned, average.weights, average, end, like, dataset)
 
 
 def merge_by_embedding(
@@ -59,20 +88,14 @@ def merge_each_by_embedding(
     for start in range(0, len(groups), size):
         part, likes = averages[start : start + size], [items[0][0] for items in groups[start : start + size]]
         moved = search(part, likes, Goal.between(same[start : start + size], weights, encoder, maximise))
-        found += [_ended(*each, options.dataset) for each in zip(part, moved, likes, strict=True)]
+        found += [Steered.towards(*each, options.dataset) for each in zip(part, moved, likes, strict=True)]
     return found
 
 
-def _ended(average: Merged, moved: Tensors, like: Checkpoint, dataset: Dataset | None) -> Merged:
-    """What a search found, as far along the way to it as data asks for."""
-    if dataset is None:
-        return Merged(moved, average.aligned, average.weights)
+def _as_far_as_pays(average: Merged, end: Tensors, like: Checkpoint, dataset: Dataset) -> Merged:
+    """The one that loses least on the training part, each renewed as the average was."""
     tried = [average]
     for share in _SHARES:
-        between = {name: start + share * (moved[name] - start) for name, start in average.common.items()}
+        between = {name: start + share * (end[name] - start) for name, start in average.common.items()}
         tried.append(finished(average.aligned, average.weights, between, like, dataset))
-    return min(tried, key=lambda merged: _loss(merged.common, like, dataset))
-
-
-def _loss(tensors: Tensors, like: Checkpoint, dataset: Dataset) -> float:
-    return score(load_module(as_checkpoint(tensors, like)), dataset.train_inputs, dataset.train_labels).loss
+    return min(tried, key=lambda merged: training_loss(merged.common, like, dataset))

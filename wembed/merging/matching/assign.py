@@ -70,7 +70,11 @@ def likeness(products: Products) -> Likeness:
 
 def assigned(found: Likeness) -> Step:
     """The assignment that makes units most alike; what it gains is told against the order that they have."""
-    index = linear_sum_assignment(found.values, maximize=True)[1].astype(np.intp)
+    return assigned_as(found, linear_sum_assignment(found.values, maximize=True)[1].astype(np.intp))
+
+
+def assigned_as(found: Likeness, index: NDArray[np.intp]) -> Step:
+    """A given assignment, new = old[index], with the signs that make its units most alike."""
     rows = np.arange(len(index))
     gain = float(found.values[rows, index].sum() - np.trace(found.plain))
     if found.flips is None:

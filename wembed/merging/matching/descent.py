@@ -47,7 +47,10 @@ def follow(fixed: Fixed, moving: Moving, groups: Sequence[Group]) -> None:
     """A first guess: each atom by the tensors alone whose other axes are settled, from the inputs on."""
     open_atoms = {group.atom for group in groups}
     for group in groups:
-        settled = [place for place in group.places if not place.others & open_atoms]
+        tensors = [place.tensor for place in group.places]
+        settled = [
+            place for place in group.places if not place.others & open_atoms and tensors.count(place.tensor) == 1
+        ]
         if _parent(fixed.spec, group) or group.below:
             _step(fixed, moving, group, 0.0)
         else:

@@ -4,15 +4,16 @@ What a head's dimensions read and write is known up to a factor for each of them
 best assignment of dimensions says how alike two heads are, and the best assignment of heads follows from these.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from wembed.merging.matching.groups import pair_positions
 from wembed.merging.tensors import Tensors
 from wembed.symmetry import Action, SymmetrySpec
-from wembed.symmetry.axes import Axis, atoms_of, spread
+from wembed.symmetry.axes import Axis, atoms_of
 
 Cosines = NDArray[np.float64]  # [heads, heads, dimensions, dimensions]
 _LARGEST = 1 << 26  # cosines
@@ -52,7 +53,8 @@ def _cosines(
     head, below = (spec.sizes[atom] for atom in atoms)
     total = np.zeros((head, head, below, below))
     for name, number in _axes_of(spec, atoms, settled):
-        for index in _places(spec.tensors[name][number], atoms, spec):
+        places = pair_positions(spec.tensors[name][number], atoms, spec.sizes)  # [heads, dimensions, times]
+        for index in np.moveaxis(places, -1, 0):
             one, other = (_directions(tensors[name], number, index) for tensors in (first, second))
             total += np.abs(np.einsum("hdm,gem->hgde", one, other, optimize=True))
     return total
@@ -75,14 +77,6 @@ def _axes_of(spec: SymmetrySpec, atoms: tuple[str, str], settled: Collection[str
 def _others(spec: SymmetrySpec, axes: tuple[Axis, ...], number: int) -> set[str]:
     found = {atom for other, axis in enumerate(axes) if other != number for atom in atoms_of(axis)}
     return {atom for atom in found if not spec.atoms[atom].frozen}
-
-
-def _places(axis: Axis, atoms: tuple[str, str], spec: SymmetrySpec) -> Iterator[NDArray[np.intp]]:
-    """Where along an axis each dimension of each head stands, [heads, dimensions], once for each time they do."""
-    head, below = (spread(axis, atom, np.arange(2.0, spec.sizes[atom] + 2.0), spec.sizes) for atom in atoms)
-    index = np.flatnonzero((head > 1) & (below > 1))
-    order = index[np.lexsort((index, below[index], head[index]))]
-    yield from np.moveaxis(order.reshape(spec.sizes[atoms[0]], spec.sizes[atoms[1]], -1), -1, 0)
 
 
 def _directions(values: NDArray[np.float64], axis: int, index: NDArray[np.intp]) -> NDArray[np.float64]:

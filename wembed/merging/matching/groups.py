@@ -19,6 +19,8 @@ from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import Axis, atoms_of, part_atoms, parts_of, spread
 from wembed.symmetry.spec import AxisRole, Layer
 
+SIGNED = ("sign", "real", "linear", "rotary")  # classes of sites whose signs are open
+
 _STATISTICS = ("running_mean", "running_var")  # of the data, not of the function that was learned
 _BETWEEN = ("batch_norm", "gain")  # layers that read and write the same channels
 _TARGET: AxisRole = "target"

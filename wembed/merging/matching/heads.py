@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from wembed.merging.matching.assign import Matrix, likeness
-from wembed.merging.matching.groups import Group, compared, pair_positions, turned_along
+from wembed.merging.matching.groups import SIGNED, Group, compared, pair_positions, turned_along
 from wembed.merging.matching.moving import Fixed, Moving, Rows, products
 from wembed.symmetry import Action, SymmetrySpec
 from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import atoms_of, part_atoms, parts_of
-
-_SIGNED = ("sign", "real", "linear", "rotary")
 
 
 @dataclass(frozen=True)
@@ -154,4 +152,4 @@ def _signed_sites(spec: SymmetrySpec, head: str, atom: str) -> list[str]:
     """The sites along heads and what lies under them whose signs are open."""
     sides = Sides.of(spec)
     own = [site.name for site in spec.sites.values() if set(atoms_of(site.axis)) == {head, atom} and not site.dual]
-    return [site for site in own if sides.scale(site) in _SIGNED][:4]
+    return [site for site in own if sides.scale(site) in SIGNED][:4]

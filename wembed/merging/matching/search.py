@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wembed.merging.matching.assign import Step
+from wembed.merging.matching.assign import Step, assigned_as, likeness
 from wembed.merging.matching.descent import descend, follow
 from wembed.merging.matching.groups import Group, compared, free_groups, is_chain, positions_of
-from wembed.merging.matching.moving import Fixed, Moving
+from wembed.merging.matching.moving import Fixed, Moving, products
 from wembed.merging.matching.signatures import guess
 from wembed.merging.tensors import Tensors
 from wembed.symmetry import Action, SymmetrySpec, invert
@@ -22,13 +22,13 @@ from wembed.symmetry import Action, SymmetrySpec, invert
 __all__ = [
     "Group",
     "Matching",
+    "are_one",
     "compared",
     "distance",
     "free_groups",
     "match",
     "matches",
     "matching",
-    "nearer",
     "positions_of",
     "refined",
 ]
@@ -36,7 +36,7 @@ __all__ = [
 _SHUFFLES = 24  # of the best end, at most
 _FRUITLESS = 7  # shuffles in a row after which there are no more
 _SHARE = 0.3  # of an atom's units, shuffled
-_SAME = 1e-9  # ends whose costs differ by a smaller share of the networks' size are one
+_SAME = 1e-9  # ends whose costs differ by a smaller share of the networks' size are one, as are networks this near
 _TOLERANCE = 1e-12  # of the first network's size: a gain below it is rounding
 
 
@@ -71,8 +71,9 @@ class _End:
 class _Search:
     """Descents from several starts of one network towards the other.
 
-    The longer one stays, whichever is asked for, and what is drawn goes by its units' lengths: neither the order of the
-    two nor that of their units matters.
+    The longer one stays, whichever is asked for, so that the order of the two does not matter. What is drawn goes by
+    units' lengths, so that the order and the signs of units do not matter either, in chains and recurrent networks.
+    Where layers share a stream or heads, another order or other scales of the files can lead to another end.
 
     Args:
         first: a network.
@@ -141,7 +142,9 @@ class _Search:
                 by_length = np.argsort(self.fixed.lengths(group), kind="stable")
                 chosen = by_length[self.generator.permutation(size)[: max(2, int(_SHARE * size))]]
                 index[chosen] = index[self.generator.permutation(chosen)]
-                moved.take(group, Step(index, None, 0.0))
+                # Signs go by the units that come together: those of the files say nothing.
+                alike = likeness(products(self.fixed, moved, group, group.places)) if group.signs else None
+                moved.take(group, assigned_as(alike, index) if alike else Step(index, None, 0.0))
         return moved
 
 
@@ -197,11 +200,10 @@ def matches(
     return [_stated(search, end, end.count, began) for end in apart]
 
 
-def nearer(
-    first: Tensors, second: Tensors, action: Action, spec: SymmetrySpec, generator: np.random.Generator
-) -> Action:
-    """The action of `refined`."""
-    return refined(first, second, spec, generator, action).action
+def are_one(first: Tensors, second: Tensors, spec: SymmetrySpec) -> bool:
+    """Whether two networks differ by no more than rounding in the tensors that matching compares."""
+    fixed = Fixed(first, spec)
+    return Moving(second, spec).distance(fixed) <= _SAME * fixed.square()
 
 
 def distance(first: Tensors, second: Tensors, spec: SymmetrySpec) -> float:

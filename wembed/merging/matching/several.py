@@ -46,6 +46,8 @@ def match_all_with_data(
 ) -> list[Matching]:
     """The same where training inputs decide: each by what it does beside the first, or all by their weights.
 
+    All by their weights, if the average of all then loses no more than they do.
+
     Args:
         networks: two or more, in common scales.
         trial: what decides.
@@ -54,15 +56,19 @@ def match_all_with_data(
     """
     first, *others = networks
     begins: Sequence[Action | None] = starts or [None] * len(others)
-    pairs = zip(others, begins, strict=True)
-    by_data = [match_with_data(first, other, trial, generator, start) for other, start in pairs]
     if len(others) == 1:
-        return by_data
+        return [match_with_data(first, others[0], trial, generator, begins[0])]
 
     def loss(found: list[Matching]) -> float:
         return trial.loss(_mean([first, *(acted(f.action, trial.spec, n) for f, n in zip(found, others, strict=True))]))
 
-    return min((by_data, match_all(networks, trial.spec, generator, starts)), key=loss)
+    by_weights = match_all(networks, trial.spec, generator, starts)
+    if loss(by_weights) <= trial.enough(networks):
+        return by_weights
+    pairs = zip(others, begins, strict=True)
+    return min(
+        ([match_with_data(first, other, trial, generator, start) for other, start in pairs], by_weights), key=loss
+    )
 
 
 def between(first: Action, second: Action, spec: SymmetrySpec) -> Action:

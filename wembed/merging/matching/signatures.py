@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from wembed.merging.matching.directions import match_heads
-from wembed.merging.matching.groups import Group
+from wembed.merging.matching.groups import SIGNED, Group
 from wembed.merging.matching.settle import settle
 from wembed.merging.tensors import Tensors, acted
 from wembed.symmetry import Action, SymmetrySpec, apply_action, compose
 from wembed.symmetry.action.sides import Sides
 from wembed.symmetry.axes import atoms_of
 
-_SIGNED = ("sign", "real", "linear", "rotary")
 _MOST_SIGNS = 62  # sites along one atom whose signs are told apart
 
 Matrix = NDArray[np.float64]
@@ -87,7 +86,7 @@ def _turns(atom: str, spec: SymmetrySpec) -> dict[str, NDArray[np.int64]]:
     """Which of the open signs along an atom every weight changes with: a number for each set of them, 0 for none."""
     sides = Sides.of(spec)
     along = [name for name, site in spec.sites.items() if atom in atoms_of(site.axis) and not site.dual]
-    sites = [name for name in along if sides.scale(name) in _SIGNED][:_MOST_SIGNS]
+    sites = [name for name in along if sides.scale(name) in SIGNED][:_MOST_SIGNS]
     kinds = {name: np.zeros([spec.size_of(axis) for axis in axes], np.int64) for name, axes in spec.tensors.items()}
     for number, site in enumerate(sites):
         action = Action({}, {site: -np.ones(spec.size_of(spec.sites[site].axis))})

@@ -1,12 +1,15 @@
 """Data at hand: candidates for a match in; the one whose midpoint loses least on training inputs out.
 
 Networks that are near by their weights need not be near by what they do, above all where training was short or labels
-were noisy. So units are also matched by what they pass on, the loss of the average decides between all candidates, and
-single swaps of units improve on the best. Held-out inputs take no part.
+were noisy. So where the average of the nearest by weights loses more than the two do on average, units are also matched
+by what they pass on, the loss of the average decides between all candidates, and single swaps of units improve on the
+best. Distances may grow by that, and which network is the first may matter. A copy is left as weights find it. Held-out
+inputs take no part.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -18,8 +21,8 @@ from torch.utils.hooks import RemovableHandle
 from wembed.checkpoint import Checkpoint
 from wembed.merging.matching.assign import assigned, likeness
 from wembed.merging.matching.groups import Group, free_groups, positions_of
-from wembed.merging.matching.search import Matching, distance, matches, refined
-from wembed.merging.tensors import Tensors, acted, as_checkpoint, tensors_of
+from wembed.merging.matching.search import Matching, are_one, distance, matches, refined
+from wembed.merging.tensors import Tensors, acted, as_checkpoint, tensors_of, weighted_sum
 from wembed.merging.units import units_first
 from wembed.models import Dataset, load_module, score
 from wembed.symmetry import Action, SymmetrySpec, compose
@@ -61,6 +64,14 @@ class Trial:
         """The loss of a network, its batch norms going by what they see."""
         return score(self._holding(tensors).train(), self.inputs, self.labels).loss
 
+    def middle(self, first: Tensors, second: Tensors) -> float:
+        """The loss of the average of two networks."""
+        return self.loss(weighted_sum([first, second], (0.5, 0.5)))
+
+    def enough(self, networks: Sequence[Tensors]) -> float:
+        """The mean of networks' own losses: an average that loses no more is not to be improved on."""
+        return sum(self.loss(network) for network in networks) / len(networks)
+
     def activations(self, tensors: Tensors) -> dict[str, NDArray[np.float64]]:
         """Atom -> what its units pass to the layer that reads them, centred, [n, B ...]."""
         module = self._holding(tensors).eval()
@@ -99,7 +110,7 @@ class Trial:
 def match_with_data(
     first: Tensors, second: Tensors, trial: Trial, generator: np.random.Generator, start: Action | None = None
 ) -> Matching:
-    """What makes the average of `second` with `first` have the least training loss.
+    """What brings `second` nearest to `first` or, if their average then loses more than they do, makes it lose less.
 
     Args:
         first: the tensors of the spec, float64, in common scales.
@@ -110,40 +121,40 @@ def match_with_data(
     """
     began, spec = time.process_time(), trial.spec
     by_weights = matches(first, second, spec, generator, start)
+    nearest, iterations = by_weights[0], sum(found.iterations for found in by_weights)
+    moved, enough = acted(nearest.action, spec, second), trial.enough([first, second])
+    if are_one(first, moved, spec) or trial.middle(first, moved) <= enough:
+        return replace(nearest, iterations=iterations, seconds=time.process_time() - began)
     # From the best of these on, units that never fire, which are all alike, fall out alike whatever the file's order.
-    step = match_activations(first, acted(by_weights[0].action, spec, second), trial)
-    active = compose(step, by_weights[0].action, spec)
+    step = match_activations(first, moved, trial)
+    active = compose(step, nearest.action, spec)
     by_both = refined(first, second, spec, generator, active)
 
-    def loss(action: Action) -> float:
-        return trial.loss(_middle(first, acted(action, spec, second)))
-
-    best = min([*(found.action for found in by_weights), active, by_both.action], key=loss)
-    action = compose(_swaps(first, acted(best, spec, second), trial, generator), best, spec)
-    iterations = sum(found.iterations for found in (*by_weights, by_both))
+    candidates = [*(found.action for found in by_weights), active, by_both.action]
+    best = min(candidates, key=lambda action: trial.middle(first, acted(action, spec, second)))
+    action = compose(_swaps(first, acted(best, spec, second), trial, generator, enough), best, spec)
     after = distance(first, acted(action, spec, second), spec)
-    return Matching(action, iterations, by_both.cost_before, after, time.process_time() - began)
+    seconds = time.process_time() - began
+    return Matching(action, iterations + by_both.iterations, nearest.cost_before, after, seconds)
 
 
-def _swaps(first: Tensors, second: Tensors, trial: Trial, generator: np.random.Generator) -> Action:
-    """Swaps of two units of `second`, drawn at random, each kept if it lowers the loss of the average."""
+def _swaps(first: Tensors, second: Tensors, trial: Trial, generator: np.random.Generator, enough: float) -> Action:
+    """Swaps of two units of `second`, drawn at random, each kept if it lowers the loss of the average, until enough."""
     spec, total = trial.spec, Action({}, {})
     atoms = [group.atom for group in free_groups(spec) if spec.sizes[group.atom] > 1]
-    least = trial.loss(_middle(first, second))
+    least = trial.middle(first, second)
     for _ in range(_SWAPS if atoms else 0):
+        if least <= enough:
+            break
         atom = atoms[generator.integers(len(atoms))]
         index = np.arange(spec.sizes[atom])
         pair = generator.choice(len(index), 2, replace=False)
         index[pair] = index[pair[::-1]]
         swapped = acted(Action({atom: index}, {}), spec, second)
-        loss = trial.loss(_middle(first, swapped))
+        loss = trial.middle(first, swapped)
         if loss < least * (1 - _GAIN):
             total, second, least = compose(Action({atom: index}, {}), total, spec), swapped, loss
     return total
-
-
-def _middle(first: Tensors, second: Tensors) -> Tensors:
-    return {name: (values + second[name]) / 2.0 for name, values in first.items()}
 
 
 def match_activations(first: Tensors, second: Tensors, trial: Trial) -> Action:

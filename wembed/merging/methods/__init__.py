@@ -4,27 +4,7 @@ Networks are averaged (`linear`), joined by an arc (`slerp`), or taken apart int
 it (`task`, `ties`, `dare`, `stock`). Symmetries are dealt with before.
 """
 
-from wembed.merging.methods.blocks import Block, Blocks
-from wembed.merging.methods.combination import (
-    DENSITY,
-    METHODS,
-    NEED_BASE,
-    SCALE,
-    Combination,
-    MethodName,
-    combine,
-    combined,
-)
+from wembed.merging.methods.blocks import Block
+from wembed.merging.methods.combination import METHODS, NEED_BASE, Combination, combine, combined, finite
 
-__all__ = [
-    "DENSITY",
-    "METHODS",
-    "NEED_BASE",
-    "SCALE",
-    "Block",
-    "Blocks",
-    "Combination",
-    "MethodName",
-    "combine",
-    "combined",
-]
+__all__ = ["METHODS", "NEED_BASE", "Block", "Combination", "combine", "combined", "finite"]

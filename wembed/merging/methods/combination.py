@@ -1,8 +1,9 @@
 """A way to combine, with its numbers, and one tensor of every network in; the merged tensor out."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,15 @@ from wembed.merging.methods.slerp import slerp
 from wembed.merging.methods.stock import stock
 from wembed.merging.methods.task import task
 from wembed.merging.methods.ties import ties
+from wembed.merging.names import FormulaName
 
-MethodName = Literal["linear", "slerp", "ties", "dare", "task", "stock"]
-
-METHODS: tuple[MethodName, ...] = get_args(MethodName)
-NEED_BASE: frozenset[MethodName] = frozenset({"ties", "dare", "task", "stock"})
+METHODS: tuple[FormulaName, ...] = get_args(FormulaName)
+NEED_BASE: frozenset[FormulaName] = frozenset({"ties", "dare", "task", "stock"})
 DENSITY = 0.5  # between the papers' .2 (TIES) and .1 (DARE) and mergekit's default, which keeps all
 SCALE = 1.0  # of mergekit, and of TIES
 
 _PAIR = 2
-_METHODS_OF_A_PAIR = ("linear", "slerp")
+_WITHOUT_BASE = ("linear", "slerp")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Combination:
         UsageError: a number is out of its range, or is not for this method.
     """
 
-    method: MethodName = "linear"
+    method: FormulaName = "linear"
     weights: tuple[float, ...] | None = None
     t: float | None = None
     density: float | None = None
@@ -58,32 +58,38 @@ class Combination:
         numbers = [*(self.weights or ()), self.t or 0.0, self.scale or 0.0]
         if not np.isfinite(numbers).all():
             raise UsageError("weights, t and scale must be finite")
+        if not math.isfinite(sum(map(abs, self.weights or ()))):
+            raise UsageError("weights must add up to a finite number", "divide all of them by one number")
         if self.density is not None and not 0.0 < self.density <= 1.0:
             raise UsageError(f"density must be more than 0 and at most 1, found {self.density:g}")
         if self.seed < 0:
             raise UsageError(f"seed must be 0 or more, found {self.seed}")
         if self.t is not None and self.weights is not None:
-            raise UsageError("weights and t contradict each other", "give one of them")
-        if self.t is not None and self.method not in _METHODS_OF_A_PAIR:
-            raise UsageError(f"t is not for {self.method}", f"it is for {' and '.join(_METHODS_OF_A_PAIR)}")
+            raise UsageError("weights and -t contradict each other", "give one of them")
+        if self.t is not None and self.method not in _WITHOUT_BASE:
+            raise UsageError(f"-t is not for --method {self.method}", "it is for linear, slerp, embedding")
         if self.method == "stock" and self.weights is not None:
-            raise UsageError("weights are not for stock", "it counts all alike")
-        if self.method in _METHODS_OF_A_PAIR and self.weights is not None and sum(self.weights) <= 0.0:
+            raise UsageError("weights are not for --method stock", "it counts all alike")
+        if self.method in _WITHOUT_BASE and self.weights is not None and sum(self.weights) <= 0.0:
             raise UsageError(f"weights of {self.method} must add up to more than 0, found {sum(self.weights):g}")
 
     def check(self, count: int, has_base: bool) -> None:
         """Raises a UsageError if as many networks, without the base, cannot be combined in this way."""
         if self.method in NEED_BASE and not has_base:
-            raise UsageError(f"{self.method} works on differences from a base", "name the base with --base")
-        fewest = 1 if self.method in NEED_BASE - {"stock"} else _PAIR
-        if count < fewest:
-            raise UsageError(f"{self.method} takes {fewest} or more checkpoints, found {count}")
+            hint = "give what all were fine-tuned from with --base"
+            raise UsageError(f"--method {self.method} takes a base", hint)
+        if count + has_base < _PAIR:
+            raise UsageError(f"merging takes two or more checkpoints, found {count + has_base}")
+        if self.method == "stock" and count < _PAIR:
+            raise UsageError(f"--method stock takes two or more checkpoints beside the base, found {count}")
         if self.method == "slerp" and count != _PAIR:
-            raise UsageError(f"slerp takes two checkpoints, found {count}")
+            raise UsageError(f"--method slerp takes two checkpoints, found {count}")
         if self.t is not None and count != _PAIR:
-            raise UsageError(f"t is the share of the second of two, found {count}", "give weights")
+            hint = "give --weights; without them all count alike"
+            raise UsageError(f"-t is the share of the second of two, found {count}", hint)
         if self.weights is not None and len(self.weights) != count:
-            raise UsageError(f"expected a weight for each of {count} checkpoints, found {len(self.weights)}")
+            found = f"one for each of {count} models is expected, found {len(self.weights)}"
+            raise UsageError(f"weights: {found}")
 
     def weights_of(self, count: int) -> tuple[float, ...]:
         """How much each of so many networks counts."""
@@ -105,14 +111,30 @@ def combine(
         In the widest dtype among the tensors; the caller's own.
 
     Raises:
-        UsageError: so many networks cannot be combined in this way.
+        UsageError: so many networks cannot be combined in this way, or not with these numbers.
     """
     how.check(len(tensors), base is not None)
     whole = Block([tensor.reshape(-1) for tensor in tensors], None if base is None else base.reshape(-1))
     if not whole.tensors[0].size:
         return tensors[0].copy()
-    (merged,) = combined(how, InMemory(whole), name)
+    (merged,) = finite(combined(how, InMemory(whole), name), name)
     return merged.reshape(tensors[0].shape)
+
+
+def finite(parts: Iterator[Values], name: str) -> Iterator[Values]:
+    """The parts of a combined tensor as they come.
+
+    Raises:
+        UsageError: one of them is not finite.
+    """
+    while True:
+        with np.errstate(all="ignore"):  # of what is refused below
+            values = next(parts, None)
+        if values is None:
+            return
+        if not np.isfinite(values).all():
+            raise UsageError(f"tensor {name!r}: merged values overflow", "weights, scale or density are too extreme")
+        yield values
 
 
 def combined(how: Combination, blocks: Blocks, name: str) -> Iterator[Values]:

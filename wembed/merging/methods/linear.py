@@ -15,10 +15,10 @@ def linear(blocks: Blocks, weights: Sequence[float]) -> Iterator[Values]:
     total = sum(weights)
     shares = [weight / total for weight in weights]
     for block in blocks:
-        yield weighted_sum(block.tensors, shares)
+        yield summed(block.tensors, shares)
 
 
-def weighted_sum(tensors: Sequence[Values], weights: Sequence[float]) -> Values:
+def summed(tensors: Sequence[Values], weights: Sequence[float]) -> Values:
     """The sum of arrays times their weights, in the widest dtype among them."""
     total = tensors[0] * weights[0]
     for tensor, weight in zip(tensors[1:], weights[1:], strict=True):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from wembed.merging.methods.blocks import Block, Blocks, Values
-from wembed.merging.methods.linear import weighted_sum
+from wembed.merging.methods.linear import summed
 from wembed.merging.methods.products import inner_products
 
 NEARLY_PARALLEL = 0.9995  # a cosine, as Shoemake's users have it: beyond it the arc is a line, and its sine too small
@@ -22,7 +22,7 @@ def slerp(blocks: Blocks, t: float) -> Iterator[Values]:
     """
     shares = _shares(_cosine(blocks), t)
     for block in blocks:
-        yield weighted_sum(block.tensors, shares)
+        yield summed(block.tensors, shares)
 
 
 def _shares(cosine: float, t: float) -> tuple[float, float]:

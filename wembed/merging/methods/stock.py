@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.merging.methods.blocks import Block, Blocks, Values
-from wembed.merging.methods.linear import weighted_sum
+from wembed.merging.methods.linear import summed
 from wembed.merging.methods.products import inner_products
 
 
@@ -24,7 +24,7 @@ def stock(blocks: Blocks) -> Iterator[Values]:
     ratio = _ratio(inner_products(blocks, _task_vectors))
     for block in blocks:
         count = len(block.tensors)
-        yield weighted_sum([block.origin, *block.tensors], [1.0 - ratio, *[ratio / count] * count])
+        yield summed([block.origin, *block.tensors], [1.0 - ratio, *[ratio / count] * count])
 
 
 def _task_vectors(block: Block) -> list[Values]:

@@ -74,8 +74,6 @@ def library_of(config: Mapping[str, object]) -> str:
     """The library that a config.json is written for, "" if that can't be told."""
     if "model_type" in config:
         return "transformers"
-    if "peft_type" in config:
-        return "peft"
     return "timm" if "pretrained_cfg" in config else ""
 
 
@@ -137,7 +135,7 @@ def _rows(made: Made) -> Iterator[str]:
     weights += [""] * (len(made.inputs) - len(weights))
     for number, (each, weight) in enumerate(zip(made.inputs, weights, strict=True)):
         part = "base" if number < bases else "model"
-        yield f"| {_cell(each.name)} | {part} | {weight} | `{each.sha256[:_SHOWN]}` |"
+        yield f"| {_line(each.name)} | {part} | {weight} | `{each.sha256[:_SHOWN]}` |"
 
 
 def _fenced(language: str, text: str) -> Sequence[str]:
@@ -150,10 +148,6 @@ def _line(text: str) -> str:
     """Text of others on one line that says nothing to Markdown."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", plain)
-
-
-def _cell(text: str) -> str:
-    return _line(text)
 
 
 def _cached(path: Path) -> str:

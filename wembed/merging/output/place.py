@@ -9,6 +9,8 @@ from wembed.errors import NotFoundError, UsageError, WembedError
 
 SUFFIX = ".safetensors"
 
+_ANOTHER = "give -o another name"
+
 
 def check_place(out: Path) -> None:
     """Checks that a merge can go to a place; an empty folder there is nothing.
@@ -21,10 +23,12 @@ def check_place(out: Path) -> None:
     if out.suffix != SUFFIX and out.suffix.lower() in (*WEIGHT_SUFFIXES, *UNREAD_SUFFIXES):
         hint = f"end it in {SUFFIX}, or give the name of a folder"
         raise UsageError(f"cannot write {out}: weights are written as safetensors", hint)
+    if out.is_dir() and out.samefile(Path.cwd()):
+        raise UsageError(f"{out} is the folder that you are in, which a merge would take the place of", _ANOTHER)
     if out.is_dir() and out.suffix != SUFFIX and not any(out.iterdir()):
         return
     if out.exists() or out.is_symlink():
-        raise UsageError(f"{out} exists already, and nothing is written over it", "give -o another name, or remove it")
+        raise UsageError(f"{out} exists already, and nothing is written over it", f"{_ANOTHER}, or remove it")
     if not out.parent.is_dir():
         raise NotFoundError(f"{out}: its folder does not exist", hint=f"mkdir -p {out.parent}")
     if not os.access(out.parent, os.W_OK):

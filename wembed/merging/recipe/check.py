@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wembed.errors import UsageError
-from wembed.merging.methods import NEED_BASE, Combination
-from wembed.merging.recipe.document import MethodName, Recipe
+from wembed.merging.methods import Combination
+from wembed.merging.names import MethodName
+from wembed.merging.recipe.document import Recipe
 
-_FEWEST = 2  # networks of a merge, the base among them
-_SHARED = frozenset({"base", "weight"})
+_BASE = frozenset({"base"})
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Method:
 
 
 _METHODS: Mapping[MethodName, Method] = {
-    "linear": Method("weighted average", "Wortsman et al., 2022", frozenset({"t", "weight"})),
-    "slerp": Method("spherical interpolation", "Shoemake, 1985", frozenset({"t", "weight"})),
-    "ties": Method("TIES", "Yadav et al., 2023", _SHARED | {"density", "scale"}),
-    "dare": Method("DARE", "Yu et al., 2024", _SHARED | {"density", "scale"}),
-    "task": Method("task arithmetic", "Ilharco et al., 2023", _SHARED | {"scale"}),
-    "stock": Method("model stock", "Jang et al., 2024", frozenset({"base"})),
-    "embedding": Method("interpolation in the embedding space", "", frozenset({"t", "weight", "maximise"})),
+    "linear": Method("weighted average", "Wortsman et al., 2022"),
+    "slerp": Method("spherical interpolation", "Shoemake, 1985"),
+    "ties": Method("TIES", "Yadav et al., 2023", _BASE | {"density", "scale"}),
+    "dare": Method("DARE", "Yu et al., 2024", _BASE | {"density", "scale"}),
+    "task": Method("task arithmetic", "Ilharco et al., 2023", _BASE | {"scale"}),
+    "stock": Method("model stock", "Jang et al., 2024", _BASE),
+    "embedding": Method("interpolation in the embedding space", "", frozenset({"maximise"})),
 }
 
 
@@ -49,37 +49,22 @@ def combination_of(recipe: Recipe) -> Combination:
         UsageError: a number is out of its range.
     """
     method = "linear" if recipe.method == "embedding" else recipe.method
-    numbers = (recipe.given_weights, recipe.t, recipe.density, recipe.scale, recipe.seed)
+    numbers = (recipe.given_weights or None, recipe.t, recipe.density, recipe.scale, recipe.seed)
     return Combination(method, *numbers)
 
 
 def check_recipe(recipe: Recipe) -> None:
     """Raises a UsageError where the parts of a recipe contradict each other."""
     method = method_of(recipe.method)
-    for key in ("base", "t", "density", "scale", "maximise"):
+    for key in ("base", "density", "scale", "maximise"):
         if getattr(recipe, key) is not None and key not in method.keys:
             takers = ", ".join(name for name, other in _METHODS.items() if key in other.keys)
-            raise UsageError(f"{_flag(key)} is not for --method {recipe.method}", f"it is for {takers}")
-    if recipe.method in NEED_BASE and not recipe.base:
-        raise UsageError(f"--method {recipe.method} takes a base", "give what all were fine-tuned from with --base")
-    if len(recipe.names) < _FEWEST:
-        raise UsageError(f"merging takes two or more checkpoints, found {len(recipe.names)}")
-    if recipe.t is not None and len(recipe.models) > _FEWEST:
-        hint = "give --weights" if "weight" in method.keys else "without it all count alike"
-        raise UsageError(f"-t is the share of the second of two, found {len(recipe.models)}", hint)
-    _check_weights(recipe, method)
-    combination_of(recipe).check(len(recipe.models), bool(recipe.base))
-
-
-def _check_weights(recipe: Recipe, method: Method) -> None:
-    told = [entry for entry in recipe.models if entry.weight is not None]
-    if (told or recipe.weights) and "weight" not in method.keys:
-        raise UsageError(f"weights are not for --method {recipe.method}", "leave them out")
-    if told and len(told) < len(recipe.models):
-        raise UsageError(f"weights are given for {len(told)} of {len(recipe.models)} models", "give all or none")
-    if recipe.weights and recipe.t is not None:
-        raise UsageError("weights and -t contradict each other", "give one of them")
-
-
-def _flag(key: str) -> str:
-    return "-t" if key == "t" else f"--{key}"
+            raise UsageError(f"--{key} is not for --method {recipe.method}", f"it is for {takers}")
+    count = len(recipe.models)
+    told = sum(entry.weight is not None for entry in recipe.models)
+    if 0 < told < count:
+        raise UsageError(f"weights are given for {told} of {count} models", "give all or none")
+    if told and recipe.weights:
+        raise UsageError("a weight for each model and weights: predicted contradict each other", "give one of them")
+    weighted = recipe.with_weights([1.0] * count) if recipe.weights and not told else recipe
+    combination_of(weighted).check(count, bool(recipe.base))

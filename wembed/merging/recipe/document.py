@@ -14,11 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from wembed.catalog.document import read_document
 from wembed.catalog.refusal import as_usage_error
 from wembed.errors import UsageError
+from wembed.merging.names import AlignName, DtypeName, Maximised, MethodName
 
-MethodName = Literal["linear", "slerp", "ties", "dare", "task", "stock", "embedding"]
-AlignName = Literal["weights", "embedding", "none"]
-DtypeName = Literal["bfloat16", "float16", "float32", "float64"]
-Maximised = Literal["accuracy"]
 Predicted = Literal["predicted"]
 
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -139,7 +136,7 @@ class Recipe(_Strict):
         return None if None in weights else tuple(weight for weight in weights if weight is not None)
 
     def with_weights(self, weights: "tuple[float, ...] | list[float]") -> "Recipe":
-        """The same with how much each model counts.
+        """The same with how much each model counts, whatever it said of that.
 
         Raises:
             UsageError: one for each model is expected.
@@ -149,7 +146,7 @@ class Recipe(_Strict):
             raise UsageError(f"weights: {expected}, found {len(weights)}")
         pairs = zip(self.models, weights, strict=True)
         models = tuple(entry.model_copy(update={"weight": weight}) for entry, weight in pairs)
-        return self.model_copy(update={"models": models})
+        return self.model_copy(update={"models": models, "weights": None})
 
     def text(self) -> str:
         """The YAML of a recipe, without what is left as it is by default."""
@@ -170,9 +167,8 @@ def load_recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(document.contents)
     except ValidationError as error:
-        refused = as_usage_error(document, Recipe, error)
-        message = refused.message.replace("is no key of a manifest", "is no key of a recipe")
-        raise UsageError(message, _elsewhere(error) or refused.hint) from error
+        refused = as_usage_error(document, "a recipe", Recipe, error)
+        raise UsageError(refused.message, _elsewhere(error) or refused.hint) from error
 
 
 def _elsewhere(error: ValidationError) -> str:

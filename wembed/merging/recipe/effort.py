@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from wembed.checkpoint import Checkpoint
 from wembed.merging.matching.estimate import alignment_estimate
 from wembed.merging.matching.moving import is_held
-from wembed.merging.methods import MethodName
+from wembed.merging.names import FormulaName
 from wembed.merging.recipe.document import Recipe
 from wembed.merging.streamed.blocks import BLOCK
 from wembed.symmetry import SymmetrySpec
 
 # Seconds for each element of each network, measured on files of 34 M elements, two networks and a base where there is
 # one, on one core of a small x86-64 server; bf16 and float32 take the same within a tenth.
-_SECONDS: Mapping[MethodName, float] = {
+_SECONDS: Mapping[FormulaName, float] = {
     "linear": 1.9e-9,
     "slerp": 3.1e-9,
     "task": 2.3e-9,
@@ -52,7 +52,7 @@ def effort_of(recipe: Recipe, checkpoints: Sequence[Checkpoint], spec: SymmetryS
         checkpoints: its networks, the base among them.
         spec: the symmetries of all.
     """
-    method: MethodName = "linear" if recipe.method == "embedding" else recipe.method
+    method: FormulaName = "linear" if recipe.method == "embedding" else recipe.method
     files = sum(file.stat().st_size for checkpoint in checkpoints for file in checkpoint.files)
     combining = checkpoints[0].parameters * len(recipe.models) * _SECONDS[method] + files * _SECONDS_OF_HASH
     blocks = BLOCK * 4 * _ARRAYS * len(checkpoints)

@@ -9,18 +9,16 @@ from typing import Literal
 
 from wembed.checkpoint import Checkpoint, TensorInfo
 from wembed.checkpoint.dtypes import STORAGE
+from wembed.merging.recipe.configs import VOCABULARY_FIELD
 from wembed.merging.recipe.document import Recipe, dtype_code
 from wembed.merging.streamed import WRITABLE
 from wembed.symmetry import SymmetrySpec
 from wembed.symmetry.axes import atoms_of
-from wembed.symmetry.families import structural_fields
 
 Status = Literal["merged", "copied", "left out", "missing", "shape", "vocabulary", "dtype"]
 
 FINE = ("merged", "copied", "left out")
 
-_STRUCTURAL = ("model_type", "hidden_act", "num_attention_heads", "num_key_value_heads")  # beside a family's own
-_VOCABULARY_FIELD = "vocab_size"
 _PAIR = 2
 
 
@@ -71,17 +69,6 @@ def compared_tensors(recipe: Recipe, checkpoints: Sequence[Checkpoint], spec: Sy
     tensors = tuple(_tensor(name, checkpoints, spec, recipe) for name in names)
     has_prefixes = len({checkpoint.prefix for checkpoint in checkpoints}) > 1
     return _by_their_names_in_files(checkpoints, tensors) if has_prefixes else tensors
-
-
-def differing_fields(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:
-    """Config entries that differ where the architecture reads them; of vocabularies the tensors tell."""
-    first = checkpoints[0].config
-    fields = dict.fromkeys([*_STRUCTURAL, *sorted(structural_fields(first))])
-    for checkpoint in checkpoints[1:]:
-        for field in fields:
-            values = [config.get(field) for config in (first, checkpoint.config)]
-            if field != _VOCABULARY_FIELD and None not in values and values[0] != values[1]:
-                yield f"config {field} is {values[0]!r} and {values[1]!r}"
 
 
 def _by_their_names_in_files(
@@ -164,7 +151,7 @@ def _is_vocabulary(
     axes = spec.tensors.get(name, ())
     if any(spec.atoms[atom].kind == "vocabulary" for atom in (atoms_of(axes[axis]) if axes else ())):
         return True
-    told = {checkpoint.config.get(_VOCABULARY_FIELD) for checkpoint in checkpoints}
+    told = {checkpoint.config.get(VOCABULARY_FIELD) for checkpoint in checkpoints}
     return set(lengths) <= told
 
 

@@ -11,9 +11,11 @@ from wembed.checkpoint import Checkpoint
 from wembed.encoder import Item
 from wembed.errors import CheckpointRefusedError
 from wembed.merging.aligned import common_spec
+from wembed.merging.recipe.configs import differing_fields, noted_fields
 from wembed.merging.recipe.document import Recipe
 from wembed.merging.recipe.effort import Effort, effort_of
-from wembed.merging.recipe.mismatches import FINE, TensorPlan, compared_tensors, differing_fields
+from wembed.merging.recipe.kinds import check_kinds
+from wembed.merging.recipe.mismatches import FINE, TensorPlan, compared_tensors
 
 _MOST_NAMED = 10  # mismatches in a message
 _OUTPUT = "lm_head.weight"
@@ -65,11 +67,17 @@ class Plan:
         found = {tensor.status for tensor in self.mismatches}
         if "vocabulary" in found:
             return "their vocabularies differ: resize the embeddings to one tokenizer first"
-        if any(tensor.tensor.endswith(_OUTPUT) for tensor in self.mismatches if tensor.status == "missing"):
+        if self._lacks_output_alone():
             return "one keeps its output embedding apart, or a tied copy of it: save them alike"
         if found == {"dtype"}:
             return "save the weights as floats of 16 or more bits first"
         return "merging takes networks of one architecture, every layer as wide as its twin"
+
+    def _lacks_output_alone(self) -> bool:
+        """Whether the tensors of networks of one type differ in nothing but who holds an output embedding."""
+        types = {str(checkpoint.config.get("model_type")) for checkpoint in self.checkpoints}
+        found = self.mismatches
+        return len(types) == 1 and all(each.status == "missing" and each.tensor.endswith(_OUTPUT) for each in found)
 
 
 def plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
@@ -80,9 +88,11 @@ def plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
         items: its networks with their symmetries, in the order of its names.
 
     Raises:
-        CheckpointRefusedError: all tensors fit, and what is known of the symmetries does not.
+        CheckpointRefusedError: one holds no weights of a network but adapters, or quantised ones; or all tensors fit,
+            and what is known of the symmetries does not.
     """
     checkpoints = tuple(checkpoint for checkpoint, _ in items)
+    check_kinds(checkpoints)
     spec = items[0][1]
     is_aligned = recipe.alignment != "none"
     tensors = compared_tensors(recipe, checkpoints, spec)
@@ -90,8 +100,8 @@ def plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
     if is_aligned and not differing and all(tensor.status in FINE for tensor in tensors):
         spec = common_spec(items)
     groups = sum(not atom.frozen for atom in spec.atoms.values()) if is_aligned else 0
-    effort, notes = effort_of(recipe, checkpoints, spec), tuple(_same_files(checkpoints))
-    return Plan(checkpoints, tensors, differing, groups, effort, notes)
+    notes = (*_same_files(checkpoints), *noted_fields(checkpoints))
+    return Plan(checkpoints, tensors, differing, groups, effort_of(recipe, checkpoints, spec), notes)
 
 
 def _same_files(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:

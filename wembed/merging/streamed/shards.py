@@ -1,16 +1,18 @@
 """What is to be written in; the files that it goes to and their index, named as on the Hugging Face Hub, out."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wembed.checkpoint import Checkpoint, TensorInfo
 from wembed.checkpoint.layouts import find_layout
-from wembed.merging.streamed.weight_file import bytes_of
 
-WHOLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+_STEM = "model"  # of weight files on the Hub
+_STEMS_OF_PICKLES = ("diffusion_pytorch_model",)  # that stay where safetensors take their place
+_SUFFIX = ".safetensors"
+_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ def written_tensors(like: Checkpoint, dtype: str | None) -> dict[str, TensorInfo
     return infos
 
 
+def whole_of(like: Checkpoint) -> str:
+    """The file of a folder that holds all tensors, by the name under which libraries look for such a network."""
+    return _stem_of(like) + _SUFFIX
+
+
 def shards_of(like: Checkpoint, form: Form) -> dict[str, dict[str, TensorInfo]]:
     """The files of a folder, in order: for each what it holds.
 
@@ -47,16 +54,29 @@ def shards_of(like: Checkpoint, form: Form) -> dict[str, dict[str, TensorInfo]]:
     tensors = written_tensors(like, form.dtype)
     groups = _like_those_of(like, tensors) if form.max_shard_bytes is None else _packed(tensors, form.max_shard_bytes)
     if len(groups) == 1:
-        return {WHOLE: groups[0]}
-    return {f"model-{number:05d}-of-{len(groups):05d}.safetensors": group for number, group in enumerate(groups, 1)}
+        return {whole_of(like): groups[0]}
+    front, count = _stem_of(like), len(groups)
+    return {f"{front}-{number:05d}-of-{count:05d}{_SUFFIX}": group for number, group in enumerate(groups, 1)}
 
 
 def write_index(folder: Path, shards: Mapping[str, Mapping[str, TensorInfo]]) -> None:
     """Writes the index of shards into their folder."""
     weight_map = {name: file for file, tensors in shards.items() for name in tensors}
-    size = sum(bytes_of(info) for tensors in shards.values() for info in tensors.values())
+    size = sum(info.bytes for tensors in shards.values() for info in tensors.values())
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(weight_map.items()))}
-    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    found = _SHARD.match(next(iter(shards)))
+    name = f"{found[1] if found else _STEM}{_SUFFIX}.index.json"
+    (folder / name).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+
+def _stem_of(like: Checkpoint) -> str:
+    """What the weight files of a folder are called; a file that no config speaks of has a name of its own."""
+    if not like.config or not like.files:
+        return _STEM
+    file = like.files[0]
+    found = _SHARD.fullmatch(file.stem)
+    stem = found[1] if found else file.stem if len(like.files) == 1 else _STEM
+    return stem if file.suffix == _SUFFIX or stem in _STEMS_OF_PICKLES else _STEM
 
 
 def _packed(tensors: Mapping[str, TensorInfo], most: int) -> list[dict[str, TensorInfo]]:
@@ -64,11 +84,11 @@ def _packed(tensors: Mapping[str, TensorInfo], most: int) -> list[dict[str, Tens
     groups: list[dict[str, TensorInfo]] = [{}]
     room = most
     for name, info in tensors.items():
-        if bytes_of(info) > room and groups[-1]:
+        if info.bytes > room and groups[-1]:
             groups.append({})
             room = most
         groups[-1][name] = info
-        room -= bytes_of(info)
+        room -= info.bytes
     return groups
 
 

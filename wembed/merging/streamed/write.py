@@ -1,7 +1,6 @@
 """Networks on disk, however large, in; their merge on disk out, with no more than a few tensors in memory."""
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,27 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from wembed.checkpoint import TensorInfo
-from wembed.checkpoint.dtypes import Array, to_values
-from wembed.errors import UsageError, WembedError
-from wembed.merging.methods import Combination, combined
+from wembed.checkpoint.dtypes import Array, encode, to_values
+from wembed.errors import UsageError
+from wembed.merging.methods import Combination, combined, finite
+from wembed.merging.progress import Progress, silent
 from wembed.merging.streamed.blocks import StoredBlocks
 from wembed.merging.streamed.mergeable import check_mergeable
 from wembed.merging.streamed.shards import Form, shards_of, write_index, written_tensors
 from wembed.merging.streamed.source import Source
-from wembed.merging.streamed.staging import staged
 from wembed.merging.streamed.twins import first_names
-from wembed.merging.streamed.weight_file import bytes_of, weight_file
-from wembed.symmetry.action.permuted_copy import encode
-
-Progress = Callable[[int, int], None]  # how many bytes are written, of how many
-
-SUFFIX = ".safetensors"
+from wembed.merging.streamed.weight_file import weight_file
 
 _FORMAT = {"format": "pt"}  # without it transformers refuses a file
-
-
-def silent(done: int, total: int) -> None:
-    """Says nothing."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +39,6 @@ class Written:
     tensors: int
     merged: int
     bytes: int
-
-
-def write_merged(
-    sources: Sequence[Source],
-    base: Source | None,
-    how: Combination,
-    out: Path,
-    dtype: str | None = None,
-    max_shard_bytes: int | None = None,
-    progress: Progress = silent,
-    metadata: Mapping[str, str] | None = None,
-) -> Written:
-    """Merges networks into a .safetensors file, or into a folder as any other name says; whole or not at all.
-
-    See `write_weights` for the arguments and what is raised, `staged` for how the result comes to its place.
-    """
-    with staged(out) as partial:
-        if out.suffix != SUFFIX:
-            partial.mkdir()
-        written = write_weights(sources, base, how, partial, Form(dtype, max_shard_bytes, metadata), progress)
-    files = written.files if out.suffix != SUFFIX else (out.name,)
-    return Written(out, files, written.tensors, written.merged, written.bytes)
 
 
 def write_weights(
@@ -97,7 +65,6 @@ def write_weights(
     Raises:
         CheckpointRefusedError: tensors or shapes differ, or a value is not finite.
         UsageError: so many networks cannot be combined in this way, or a value does not fit the dtype.
-        WembedError: the disk has no room for it.
     """
     form = form or Form()
     how.check(len(sources), base is not None)
@@ -106,26 +73,18 @@ def write_weights(
     shards = shards_of(like, form) if out.is_dir() else {out.name: written_tensors(like, form.dtype)}
     places = {name: (file, info) for file, tensors in shards.items() for name, info in tensors.items()}
     folder = out if out.is_dir() else out.parent
-    done, total = 0, sum(bytes_of(info) for _, info in places.values())
-    _check_room(folder, total)
+    done, total = 0, sum(info.bytes for _, info in places.values())
     with ExitStack() as stack:
         metadata = _FORMAT | dict(form.metadata or {})
         files = {name: stack.enter_context(weight_file(folder / name, shards[name], metadata)) for name in shards}
         for name, parts in _pieces(sources, base, how):
             file, info = places[like.prefix + name]
             files[file].write(like.prefix + name, _encoded(parts, info))
-            done += bytes_of(info)
+            done += info.bytes
             progress(done, total)
     if len(shards) > 1:
         write_index(folder, shards)
     return Written(out, tuple(shards), len(places), sum(info.is_floating for info in like.tensors.values()), total)
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    """Raises a WembedError at once where the disk would be full in the end."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise WembedError(f"{folder}: {needed / 1e9:.1f} GB are needed on its disk, {free / 1e9:.1f} GB are free")
 
 
 def _pieces(sources: Sequence[Source], base: Source | None, how: Combination) -> Iterator[tuple[str, Iterator[Array]]]:
@@ -138,7 +97,8 @@ def _pieces(sources: Sequence[Source], base: Source | None, how: Combination) ->
     masks = first_names([source.checkpoint for source in networks]) if how.method == "dare" else {}
     for elements in zip(*(source.tensors(order) for source in networks), strict=True):
         blocks = StoredBlocks(elements[: len(sources)], elements[-1] if base else None)
-        yield elements[0].name, combined(how, blocks, masks.get(elements[0].name, elements[0].name))
+        name = elements[0].name
+        yield name, finite(combined(how, blocks, masks.get(name, name)), name)
     for name, info in like.tensors.items():
         if not info.is_floating:
             yield name, iter([like.read_stored(name)])

@@ -7,6 +7,7 @@ from wembed.report.lookup import best, find, rows_of
 from wembed.report.reading.phrases import LEVEL, SAME, error_of
 
 _CONTROL = "aligned, as much noise as embedding moves"
+_PARTS = {"matched by weights": "matching by weights, without data", "naive, repaired": "repair without matching"}
 
 
 def merging_sentences(evaluation: Evaluation) -> list[str]:
@@ -23,7 +24,7 @@ def _midpoint(evaluation: Evaluation) -> str:
     ends = f"; their endpoints reach {known['endpoints'].value:.3f} on average" if "endpoints" in known else ""
     return (
         f"Half-way between {aligned.n} pairs, matched networks reach an accuracy of {aligned.value:.3f}, "
-        f"{_more(aligned, naive)} the {naive.value:.3f} of plain averages{ends}."
+        f"{_more(aligned, naive)} the {naive.value:.3f} of plain averages{ends}{_of_parts(known, '.3f')}."
     )
 
 
@@ -61,7 +62,14 @@ def _barrier(evaluation: Evaluation) -> str:
     most = max((row for row in rows if row.value is not None), key=lambda row: row.n, default=None)
     among = f"; {100 * (most.value or 0.0):.1f} % among the {most.n} of {most.split.partition(':')[2]}" if most else ""
     removed = f"{100 * found.value:.1f} % of the loss barrier of plain averages"
-    return f"Matching removes {removed} ({found.n} pairs){among}."
+    parts = _of_parts(_merged(evaluation, "barrier_removed"), ".1%").replace("%", " %")
+    return f"Matching that training inputs help, and repair, remove {removed} ({found.n} pairs){among}{parts}."
+
+
+def _of_parts(known: dict[str, Result], form: str) -> str:
+    """What less than all of it reaches, where that was measured."""
+    parts = [f"{words} {known[name].value:{form}}" for name, words in _PARTS.items() if name in known]
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def _merged(evaluation: Evaluation, metric: str) -> dict[str, Result]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wembed.checkpoint import Checkpoint, write_safetensors
+from wembed.checkpoint.dtypes import encode
 from wembed.errors import UsageError, WembedError
 from wembed.symmetry.action.act import apply_action
 from wembed.symmetry.action.random_actions import has_continuous, random_action, random_continuous_action
@@ -120,17 +121,3 @@ def _write(
         stored = values if encoded or name not in acted else encode(values, info.dtype)
         tensors[checkpoint.prefix + name] = (info.dtype, stored)
     write_safetensors(out, tensors, checkpoint.metadata | spec_metadata(spec))
-
-
-def encode(values: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
-    """Floating values as they are stored in a safetensors dtype; bf16 as uint16, rounded to nearest, ties to even."""
-    match dtype:
-        case "BF16":
-            bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-            return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-        case "F16":
-            return values.astype(np.float16)
-        case "F32":
-            return values.astype(np.float32)
-        case _:
-            return values.astype(np.float64)

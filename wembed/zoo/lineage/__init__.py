@@ -2,7 +2,7 @@
 
 from wembed.zoo.lineage.agreement import Agreement, agreement
 from wembed.zoo.lineage.descent import Descent
-from wembed.zoo.lineage.files import check_file, save_lineage
+from wembed.zoo.lineage.files import check_suffix, save_lineage
 from wembed.zoo.lineage.find import Lineage, find_lineage
 
-__all__ = ["Agreement", "Descent", "Lineage", "agreement", "check_file", "find_lineage", "save_lineage"]
+__all__ = ["Agreement", "Descent", "Lineage", "agreement", "check_suffix", "find_lineage", "save_lineage"]

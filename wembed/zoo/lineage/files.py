@@ -4,38 +4,32 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from wembed.errors import NotFoundError, UsageError, WembedError
+from wembed.errors import UsageError
+from wembed.zoo.export import written_whole
 from wembed.zoo.lineage.descent import Descent
 
 _DECIMALS = 4
 
 
-def check_file(path: Path) -> None:
-    """Checks that a file can be written, before the work is done.
-
-    Raises:
-        UsageError: if its kind isn't known, listing those that are.
-        NotFoundError: if its folder isn't there.
-    """
+def check_suffix(path: Path) -> None:
+    """Raises a UsageError if a path isn't of a kind that can be written, listing those that can."""
     if path.suffix not in _TEXTS:
         raise UsageError(f"{path} is no family tree, found {path.suffix or 'no suffix'!r}", f"end it in {_KNOWN}")
-    if not path.parent.is_dir():
-        raise NotFoundError(f"cannot write {path}: there is no folder {path.parent}", "make it first")
 
 
 def save_lineage(descents: Sequence[Descent], path: Path) -> None:
     """Writes all checkpoints, an edge from each likely parent (of a merge from both), and the pairs of next of kin.
 
+    The file is there as a whole or not at all.
+
     Raises:
         UsageError: if the file's suffix isn't known.
-        NotFoundError: if its folder isn't there.
         WembedError: if it can't be written.
     """
-    check_file(path)
-    try:
-        path.write_text(_TEXTS[path.suffix](descents), encoding="utf-8")
-    except OSError as error:
-        raise WembedError(f"cannot write {path}: {(error.strerror or '').lower()}") from error
+    check_suffix(path)
+    text = _TEXTS[path.suffix](descents)
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _edges(descents: Sequence[Descent]) -> list[dict[str, object]]:
