@@ -22,6 +22,7 @@ CPU = "cpu"
 CUDA = "cuda"
 MPS = "mps"
 KNOWN_DEVICES = ("auto", CPU, CUDA, f"{CUDA}:N", MPS)
+_LONGEST = 40  # characters that are repeated of what is refused
 
 Moved = TypeVar("Moved")
 
@@ -53,8 +54,8 @@ def resolve_device(name: str) -> str:
     """
     if name == CPU:
         return name
-    if name != MPS and not re.fullmatch(r"auto|cuda(:\d+)?", name, re.ASCII):
-        raise UsageError(f"unknown device {name!r}, known are {', '.join(KNOWN_DEVICES)}")
+    if name != MPS and not re.fullmatch(r"auto|cuda(:\d{1,4})?", name, re.ASCII):
+        raise UsageError(f"unknown device {name[:_LONGEST]!r}, known are {', '.join(KNOWN_DEVICES)}")
     counts = device_counts()
     if name == "auto":
         return next((kind for kind, count in counts.items() if count), CPU)

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import torch
 
 from wembed.catalog import CatalogRow, Zoo
 from wembed.training import TrainOptions, select_data, train
-from wembed.training.distributed import PeerLostError, joined, own_place
-from wembed.training.distributed.membership import speaks_first
+from wembed.training.distributed import PeerLostError, joined, own_place, speaks_first
+from wembed.training.runner import Runner
 from wembed.zoo import open_items
 
 KILLED_AFTER = 2  # epochs
@@ -66,11 +68,30 @@ def refused(code: int) -> None:
         raise SystemExit(code)
 
 
+@contextmanager
+def networks_run() -> Iterator[list[int]]:
+    """How many networks this process runs, piece by piece."""
+    counts: list[int] = []
+    found = Runner.found
+
+    def counted(runner, piece, objective):
+        counts.append(len(piece.places))
+        return found(runner, piece, objective)
+
+    Runner.found = counted
+    try:
+        yield counts
+    finally:
+        Runner.found = found
+
+
 def _train_each(task: Task, rank: int) -> None:
     for name, options in task.options.items():
         read: list[str] = []
-        done = _trained(task, name, options, read)
-        noted = {"read": read, "history": [asdict(epoch) for epoch in done.history], "id": done.encoder.id}
+        with networks_run() as run:
+            done = _trained(task, name, options, read)
+        history = [asdict(epoch) for epoch in done.history]
+        noted = {"read": read, "run": sum(run), "history": history, "id": done.encoder.id}
         (task.folder / f"{name}-{rank}.json").write_text(json.dumps(noted))
         torch.save(done.encoder.module.state_dict(), task.folder / f"{name}-{rank}.pt")
 

@@ -1,6 +1,7 @@
 """`wembed train`."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,22 +103,24 @@ def train(
     Example: wembed train --gpu --devices all --batch-size 256
     """
     from wembed.catalog import Zoo
-    from wembed.cli.train_run import Asked, run
+    from wembed.cli.train_run import Asked, run, said_once
     from wembed.training import TrainOptions, select_data
+    from wembed.training.distributed import own_place
     from wembed.training.distributed.placement import placed
 
-    output = Output.choose(format, json, quiet)
-    folder_name = _checked(model_type if name is None else name)
-    if hidden_dim % 2 or global_dim % 2:
-        raise UsageError(f"--hidden-dim {hidden_dim} and --global-dim {global_dim}: expected even numbers")
-    placement = placed(options.device_name(device, gpu), devices, os.environ)
-    chosen = TrainOptions(
-        model_type, hidden_dim, global_dim, message_passing_steps, batch_size, num_epochs, learning_rate,
-        temperature=temperature, patience=patience, probes=probes, objective=objective, hold_out=hold_out, seed=seed,
-        device=placement.device, accumulate=accumulate, precision=precision, compile=compile,
-        deterministic=deterministic,
-    )  # fmt: skip
-    select_data(Zoo.open(zoo).rows(), chosen)  # what can't be trained on is said before any process is started
+    output, is_alone = Output.choose(format, json, quiet), own_place(os.environ) is None
+    with nullcontext() if is_alone else said_once(output):
+        folder_name = _checked(model_type if name is None else name)
+        if hidden_dim % 2 or global_dim % 2:
+            raise UsageError(f"--hidden-dim {hidden_dim} and --global-dim {global_dim}: expected even numbers")
+        placement = placed(options.device_name(device, gpu), devices, os.environ)
+        chosen = TrainOptions(
+            model_type, hidden_dim, global_dim, message_passing_steps, batch_size, num_epochs, learning_rate,
+            temperature=temperature, patience=patience, probes=probes, objective=objective, hold_out=hold_out,
+            seed=seed, device=placement.device, accumulate=accumulate, precision=precision, compile=compile,
+            deterministic=deterministic,
+        )  # fmt: skip
+        select_data(Zoo.open(zoo).rows(), chosen)  # what can't be trained on is said before any process is started
     run(Asked(zoo, folder_name, chosen, output), placement)
 
 

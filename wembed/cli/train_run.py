@@ -1,7 +1,8 @@
 """What `wembed train` asks for in; a training in this process, or as one of many that share it, out."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,10 +42,11 @@ def run(asked: Asked, placement: "Placement") -> None:
     if placement.place is not None:
         train_together(asked)
     elif placement.processes == 1:
-        train_here(asked)
+        train_here(asked, asked.output.warn)
     else:
         try:
-            launch(placement.processes, train_together, asked)
+            with _line_cleared():
+                launch(placement.processes, train_together, asked)
         except SaidError as error:
             raise SystemExit(error.exit_code) from error
 
@@ -57,13 +59,22 @@ def train_together(asked: Asked) -> None:
     place = own_place(os.environ)
     assert place is not None  # a launcher started it
     device = device_of(place, asked.options.device.partition(":")[0])
-    with _said_once(asked.output), joined(place, device) as ranks, _said_once(asked.output):
+    with said_by_each(asked.output), joined(place, device, asked.output.note) as ranks, said_once(asked.output):
         output = asked.output if ranks.is_first else _Silent("ids", quiet=True)
-        train_here(replace(asked, output=output, options=replace(asked.options, device=device)))
+
+        def warn(text: str) -> None:
+            asked.output.warn(f"process {ranks.rank}: {text}")  # what one alone may have met
+
+        train_here(replace(asked, output=output, options=replace(asked.options, device=device)), warn)
 
 
-def train_here(asked: Asked) -> None:
-    """Trains and says what came of it."""
+def train_here(asked: Asked, warn: Callable[[str], None]) -> None:
+    """Trains and says what came of it.
+
+    Args:
+        asked: what.
+        warn: told what this process has done otherwise than asked for.
+    """
     from wembed.catalog import Zoo
     from wembed.training import epochs_before, select_data, train
     from wembed.zoo import open_items
@@ -77,7 +88,7 @@ def train_here(asked: Asked) -> None:
     if before := epochs_before(folder, data, options):
         output.note(f"{folder.name} goes on after epoch {before} of a training that was stopped")
     with output.progress("training") as progress:  # first over the networks that are read, then over those of epochs
-        done = train(data, lambda rows: open_items(opened, rows), options, folder, progress, warn=output.warn)
+        done = train(data, lambda rows: open_items(opened, rows), options, folder, progress, warn=warn)
     if not done.is_new:
         output.note(f"{folder.name} is there already, trained with these options on these runs")
     output.notices(folder.name, done.notices)
@@ -98,25 +109,49 @@ class _Silent(Output):
 
 
 @contextmanager
-def _said_once(output: Output) -> Iterator[None]:
+def said_once(output: Output) -> Iterator[None]:
     """Ends a process with the exit code of its error, which one of the processes says."""
-    from wembed.training.distributed import PeerLostError
+    from wembed.training.distributed import PeerLostError, speaks_first
     from wembed.training.distributed.launch import is_launched, wait_to_be_ended
-    from wembed.training.distributed.membership import speaks_first
 
     try:
         yield
-    except PeerLostError as error:
-        if is_launched():
+    except (WembedError, OSError) as error:
+        if isinstance(error, PeerLostError) and is_launched():
             wait_to_be_ended()
         elif speaks_first():
-            output.failure(error)
-        raise SystemExit(error.exit_code) from error
+            output.failure(_told(error))
+        raise SystemExit(_told(error).exit_code) from error
+
+
+@contextmanager
+def said_by_each(output: Output) -> Iterator[None]:
+    """The same for what one process alone may fail in, which nobody else could say."""
+    try:
+        yield
     except (WembedError, OSError) as error:
-        told = error if isinstance(error, WembedError) else WembedError(f"{error.filename}: {error.strerror}")
-        if speaks_first():
-            output.failure(told)
-        raise SystemExit(told.exit_code) from error
+        output.failure(_told(error))
+        raise SystemExit(_told(error).exit_code) from error
+
+
+def _told(error: WembedError | OSError) -> WembedError:
+    return error if isinstance(error, WembedError) else WembedError(f"{error.filename}: {error.strerror}")
+
+
+@contextmanager
+def _line_cleared() -> Iterator[None]:
+    """What is said of processes that were ended has a line of its own: their bar stays, and the cursor hidden."""
+    try:
+        yield
+    except BaseException:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.control import Control
+            from rich.segment import ControlType
+
+            erased = (ControlType.ERASE_IN_LINE, 2)
+            Console(stderr=True).control(Control(ControlType.CARRIAGE_RETURN, erased, ControlType.SHOW_CURSOR))
+        raise
 
 
 def _row(done: "Trained", model_type: str) -> dict[str, object]:

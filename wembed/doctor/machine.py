@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from wembed.device import CPU, available_cores, describe, device_counts, device_names, memory, resolve_device
@@ -59,9 +59,9 @@ def _threads() -> Iterator[Check]:
     yield Check(AREA, "threads", "ok", f"{cores}, {torch.get_num_threads()} threads of torch{_said(_ABOUT_THREADS)}")
 
 
-def _said(names: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> str:
+def _said(names: tuple[str, ...]) -> str:
     """What the environment says about it."""
-    return "".join(f", {name} is {environment[name]!r}" for name in names if name in environment)
+    return "".join(f", {name} is {os.environ[name]!r}" for name in names if name in os.environ)
 
 
 def _disk(name: str, place: Path) -> Check:

@@ -1,13 +1,16 @@
 """The versions of Python, of wembed and of all that it needs or can use."""
 
+import importlib
 import platform
 import re
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 import wembed
 from wembed.device import torch_build
-from wembed.doctor.check import Check
+from wembed.doctor.check import Check, guarded
+from wembed.errors import WembedError
 
 AREA = "software"
 DISTRIBUTION = "wembed-zoo"
@@ -26,12 +29,26 @@ def software() -> Iterator[Check]:
     except PackageNotFoundError:
         needed = []
         yield Check(AREA, "packages", "note", f"{DISTRIBUTION} is not installed, it runs from its source")
+    modules = _modules()
     for requirement in needed:
-        yield from _package(requirement)
+        yield from _package(requirement, modules)
     yield _build()
 
 
-def _package(requirement: str) -> Iterator[Check]:
+def _modules() -> Mapping[str, Sequence[str]]:
+    """What each distribution that is installed is imported by."""
+    modules: dict[str, list[str]] = {}
+    for module, distributions in packages_distributions().items():
+        for distribution in distributions:
+            modules.setdefault(_canonical(distribution), []).append(module)
+    return modules
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _package(requirement: str, modules: Mapping[str, Sequence[str]]) -> Iterator[Check]:
     parsed = _REQUIREMENT.match(requirement)
     if not parsed:
         return
@@ -47,8 +64,25 @@ def _package(requirement: str) -> Iterator[Check]:
     if _numbers(found) < _numbers(least):
         hint = f"pip install '{name}>={least}'"
         yield Check(AREA, name, "failed", f"{found}, at least {least} is needed", hint)
-    else:
+    elif extra:
         yield Check(AREA, name, "ok", found)
+    else:
+        yield from guarded(AREA, name, lambda: [_imported(name, found, modules.get(_canonical(name), ()))])
+
+
+def _imported(name: str, found: str, modules: Sequence[str]) -> Check:
+    """Whether a package that is installed is whole."""
+    own = name.replace("-", "_")
+    for module in [own] if own in modules else [each for each in modules if not each.startswith("_")]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a matter of its authors
+                importlib.import_module(module)
+        except ImportError as error:
+            said = " ".join(str(error).split())
+            hint = f"pip install --force-reinstall {name}"
+            raise WembedError(f"{found}, which can't be imported: {said}", hint) from error
+    return Check(AREA, name, "ok", found)
 
 
 def _absent(name: str, extra: str) -> Check:

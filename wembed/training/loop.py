@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from wembed.device import to_device
-from wembed.training.consensus import prepare
 from wembed.training.descent import Descent
 from wembed.training.distributed import Ranks
 from wembed.training.history import Epoch, last_best, smallest_loss
@@ -196,7 +195,7 @@ def _prepare(fitting: Fitting) -> None:
             for places in np.array_split(np.arange(stack.held, dtype=np.intp), min(parts, stack.held)):
                 shown.append(pool.unchanged(stack, places))
                 accuracies.append(_accuracies(pool, stack, places))
-        prepare(fitting.module, shown, accuracies, fitting.pools.ranks)
+        fitting.module.after_epoch(shown, accuracies, fitting.pools.ranks.add_up)  # type: ignore[operator]
 
     share.fitted(show, max((stack.held for stack in known), default=0))
 

@@ -104,26 +104,24 @@ def make_stacks(
     """
     shapes = [example.item if ranks.is_alone else unread(example.item) for example in examples]
     graphs = [build_graph(*shape) for shape in shapes]  # of shapes alone, until it is known whose each is
-    room = _ROOM // max(1, len(examples))
     stacks: list[Stack] = []
     done = 0
     for turn, members in enumerate(group_alike(graphs)):
         parameters = examples[members[0]].item[0].parameters
-        count = min(views, max(_LEAST_VIEWS, room // max(1, parameters)))
+        count = min(views, max(_LEAST_VIEWS, _ROOM // max(1, len(examples)) // max(1, parameters)))
         copies = math.ceil((count - 1) / 2), (count - 1) // 2
         owner = ranks.owners(len(members), turn)
-        of_views: list[list[WeightGraph]] = [[] for _ in range(count)]
+        with_views: list[list[WeightGraph]] = []  # of each own network
         for number, whose in zip(members, owner, strict=True):
             if whose == ranks.rank:
                 graph = graphs[number] if ranks.is_alone else build_graph(*examples[number].item)
-                for view, one in enumerate([graph, *_copies(examples[number], *copies, generator)]):
-                    of_views[view].append(one)
+                with_views.append([graph, *_copies(examples[number], *copies, generator)])
             else:
                 pass_over(shapes[number], *copies, generator)
             done += 1
             progress(done, len(examples))
         own = np.flatnonzero(owner == ranks.rank)
-        networks = batch([graph for of_view in of_views for graph in of_view]) if len(own) else None
+        networks = batch([graph for view in zip(*with_views, strict=True) for graph in view]) if with_views else None
         stacks.append(Stack(networks, np.array(members, dtype=np.intp), owner, own, count, 1 + copies[0], parameters))
     return stacks
 

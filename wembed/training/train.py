@@ -7,7 +7,7 @@ epoch the state of the training is kept beside its log; stopped anywhere, the sa
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from wembed.device import deterministic, one_thread
 from wembed.encoder import Encoder, load_encoder, save_encoder, training_of
 from wembed.encoder.features import FEATURE_VERSION
 from wembed.errors import NotFoundError, WembedError
+from wembed.training.alone import alone
 from wembed.training.data import Data
 from wembed.training.distributed import Ranks, current_ranks
 from wembed.training.examples import Example, OpenItems, examples_of
@@ -131,15 +132,33 @@ def train(
         warn: see `Watch`.
 
     Raises:
-        WembedError: no epoch was any good, or a checkpoint can't be read.
+        WembedError: no epoch was any good, a checkpoint can't be read, or another training writes the folder.
     """
     is_known = current_ranks().first(lambda: trained_before(folder, data, options) is not None)
     known = trained_before(folder, data, options) if is_known else None
     if known:
         return Trained(folder, known, data, read_log(folder), is_new=False)
-    sides = Sides(examples_of(data.train, open_items), examples_of(data.validation, open_items), data.structure)
-    learnt = train_examples(sides, options, folder, _told(data, options), Watch(progress, report, warn))
+    with _alone_together(folder):
+        sides = Sides(examples_of(data.train, open_items), examples_of(data.validation, open_items), data.structure)
+        learnt = train_examples(sides, options, folder, _told(data, options), Watch(progress, report, warn))
     return Trained(folder, learnt.encoder, data, learnt.history, True, learnt.notices, learnt.stopped)
+
+
+@contextmanager
+def _alone_together(folder: Path) -> Iterator[None]:
+    """Keeps other trainings out of a folder, which the first process holds for all; what refuses it refuses all."""
+    with ExitStack() as held:
+
+        def refused() -> WembedError | None:
+            try:
+                held.enter_context(alone(folder))
+            except WembedError as error:
+                return error
+            return None
+
+        if error := current_ranks().first(refused):
+            raise error
+        yield
 
 
 def train_examples(

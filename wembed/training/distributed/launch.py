@@ -8,8 +8,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process
+from multiprocessing import active_children, parent_process, resource_tracker
 from multiprocessing.connection import wait
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from wembed.errors import WembedError
@@ -18,6 +19,7 @@ Given = TypeVar("Given")
 
 _LAUNCHED = "WEMBED_LAUNCHED"  # set in processes that `launch` started: it says why they end
 _GRACE = 60.0  # seconds that a process whose peers are gone waits to be ended
+_SIGNALS = "SIGTERM,SIGHUP,SIGQUIT"  # that torch passes on; processes ignore SIGINT, and would outlive it for long
 _HINT = "the same command goes on from the last whole epoch"
 
 
@@ -45,15 +47,10 @@ def launch(processes: int, work: Callable[[Given], None], given: Given) -> None:
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0", max_restarts=0, start_method="spawn", local_addr="localhost",
-    )  # fmt: skip
     try:
-        with _no_log():
-            elastic_launch(config, _start)(work, given)
+        with _no_log(), _none_left(), _interrupted_alone(), TemporaryDirectory(prefix="wembed-") as logs:
+            _launch(processes, logs)(work, given)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise _ended(rank, processes, failure.exitcode, failure.message, failure.error_file_data) from error
@@ -61,6 +58,52 @@ def launch(processes: int, work: Callable[[Given], None], given: Given) -> None:
         if error.sigval == signal.SIGINT:
             raise KeyboardInterrupt from error
         raise WembedError(f"training was ended by {error.sigval.name}", _HINT) from error
+
+
+def _launch(processes: int, logs: str) -> Callable[..., object]:
+    """Torch's own launcher of processes, which are given a function and its argument."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0", max_restarts=0, start_method="spawn", local_addr="localhost",
+        logs_specs=DefaultLogsSpecs(log_dir=logs),
+    )  # fmt: skip
+    config.signals_to_handle = _SIGNALS  # which an older torch does not look at
+    return elastic_launch(config, _start)
+
+
+@contextmanager
+def _interrupted_alone() -> Iterator[None]:
+    """A terminal sends SIGINT to all; only this process is told of it, from the first moment of those it starts.
+
+    They inherit that this thread has it blocked. It comes to another thread, and Python raises in the main one.
+    """
+    resource_tracker.ensure_running()  # started later, it would undo what is blocked here
+    done = threading.Event()
+    receiver = threading.Thread(target=done.wait, daemon=True)
+    receiver.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        done.set()
+        receiver.join()
+
+
+@contextmanager
+def _none_left() -> Iterator[None]:
+    """Ends what torch does not know of: processes that were being started when a signal came."""
+    before = active_children()
+    try:
+        yield
+    finally:
+        for process in active_children():
+            if process not in before:
+                process.kill()
+                process.join()
 
 
 @contextmanager
@@ -85,7 +128,6 @@ def wait_to_be_ended() -> None:
 
 
 def _start(work: Callable[[Given], None], given: Given) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all, and the launcher tells the others
     os.environ[_LAUNCHED] = "1"
     threading.Thread(target=_end_with_launcher, daemon=True).start()
     work(given)

@@ -1,22 +1,20 @@
-"""The environment in; the place of this process among those of a training, and their group while it lasts, out.
+"""The environment in; the place of this process among those of a training out.
 
 torchrun, `wembed train --devices` and every other launcher of torch set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
-MASTER_PORT; `srun` sets SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID.
+MASTER_PORT; `srun` sets SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID and SLURM_STEP_NODELIST.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
-from wembed.device import collective_backend, use_device
-from wembed.errors import UsageError, WembedError
-from wembed.training.distributed.ranks import Ranks, current_ranks
+from wembed.errors import UsageError
 
 _PORT = 29500  # torch's own default
 _PORTS = 1000  # that jobs of one machine are spread over
-_PATIENCE = timedelta(minutes=10)  # that one waits for the others
+_LAST_PORT = 65535
+_STEPS = 31  # of a job, that have ports of their own
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Membership:
         local_rank: its number among those of this machine.
         address: of the machine where they meet.
         port: there.
+        has_own_devices: whether the launcher may have hidden the others' devices from it.
     """
 
     rank: int
@@ -36,6 +35,7 @@ class Membership:
     local_rank: int
     address: str
     port: int
+    has_own_devices: bool = False
 
 
 def own_place(environment: Mapping[str, str] = os.environ) -> Membership | None:
@@ -55,78 +55,54 @@ def own_place(environment: Mapping[str, str] = os.environ) -> Membership | None:
         ) from error
     if not 0 <= rank < count:
         raise UsageError(f"a launcher's variables contradict each other: rank {rank} of {count} processes")
-    return Membership(rank, count, local_rank, given["address"], port) if count > 1 else None
-
-
-@contextmanager
-def joined(place: Membership, device: str) -> Iterator[Ranks]:
-    """The group of all processes of a training, on this process's device, until it is left.
-
-    Raises:
-        WembedError: the others are not there.
-    """
-    import torch.distributed as dist
-
-    try:
-        use_device(device)
-        store, backend = _store(place), collective_backend(device)
-        dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.count, timeout=_PATIENCE)
-    except (RuntimeError, ValueError) as error:
-        where = f"{place.address!r} port {place.port}"
-        message = f"process {place.rank} of {place.count} could not meet the others at {where}"
-        raise WembedError(message, "is MASTER_ADDR a machine that all of them reach?") from error
-    try:
-        yield current_ranks()
-    finally:
-        with suppress(RuntimeError):  # a peer is gone
-            dist.destroy_process_group()
-
-
-def speaks_first() -> bool:
-    """Whether no other process of the training has said yet why it ends; to be asked once."""
-    from torch.distributed import distributed_c10d
-
-    if current_ranks().is_alone:
-        return True
-    try:
-        store = distributed_c10d._get_default_store()
-        return bool(store.add("wembed/failed", 1) == 1)
-    except RuntimeError:  # it was kept by a process that is gone
-        return current_ranks().is_first
-
-
-def _store(place: Membership):  # type: ignore[no-untyped-def] # noqa: ANN202 - torch's stores have no public type
-    """Where processes find each other: kept by torchrun's agent where there is one, else by the first process."""
-    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
-
-    is_kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    is_keeper = place.rank == 0 and not is_kept
-    store = TCPStore(place.address, place.port, place.count, is_keeper, timeout=_PATIENCE, wait_for_workers=False)
-    return PrefixStore("wembed", store)
+    if local_rank < 0 or not 0 < port <= _LAST_PORT:
+        raise UsageError(f"a launcher's variables are out of range: {given!r}", "start it with torchrun or srun")
+    if count == 1:
+        return None
+    return Membership(rank, count, local_rank, given["address"], port, _has_own_devices(environment))
 
 
 def _of_torch(environment: Mapping[str, str]) -> dict[str, str] | None:
-    if "RANK" not in environment or "WORLD_SIZE" not in environment:
+    if "RANK" not in environment or environment.get("WORLD_SIZE", "1") == "1":
         return None
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        if name not in environment:
+            hint = "start it with torchrun or srun, or unset RANK for a process that is alone"
+            raise UsageError(f"RANK is set, {name} is not", hint)
     return {
         "rank": environment["RANK"],
         "count": environment["WORLD_SIZE"],
         "local_rank": environment.get("LOCAL_RANK", "0"),
-        "address": environment.get("MASTER_ADDR", "localhost"),
-        "port": environment.get("MASTER_PORT", str(_PORT)),
+        "address": environment["MASTER_ADDR"],
+        "port": environment["MASTER_PORT"],
     }
+
+
+def _has_own_devices(environment: Mapping[str, str]) -> bool:
+    """Whether `srun` was told to give each task devices of its own: it sees these only, and they count from 0."""
+    return "SLURM_GPUS_PER_TASK" in environment or "gpu" in environment.get("SLURM_TRES_PER_TASK", "")
 
 
 def _of_slurm(environment: Mapping[str, str]) -> dict[str, str] | None:
-    """A task of a step; the script that starts steps has no SLURM_STEP_NUM_TASKS, and is alone."""
-    if "SLURM_PROCID" not in environment or "SLURM_STEP_NUM_TASKS" not in environment:
-        return None
-    job = environment.get("SLURM_JOB_ID", "0")
-    port = _PORT + int(job) % _PORTS if job.isdecimal() else _PORT
+    """A task of a step that `srun` started; the shell or the script that starts steps is alone."""
+    step, count = environment.get("SLURM_STEP_ID", ""), environment.get("SLURM_STEP_NUM_TASKS", "1")
+    if "SLURM_PROCID" not in environment or count == "1" or not re.fullmatch(r"\d{1,9}", step):
+        return None  # shells and scripts are steps, too, whose numbers have ten digits
+    address = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
+    if not address:
+        raise UsageError("SLURM_PROCID is set, SLURM_STEP_NODELIST is not", "start it with srun, or set MASTER_ADDR")
+    given = environment.get("SLURM_JOB_ID", "0")
+    job = int(given) if re.fullmatch(r"\d{1,18}", given) else 0
     return {
         "rank": environment["SLURM_PROCID"],
-        "count": environment["SLURM_STEP_NUM_TASKS"],
+        "count": count,
         "local_rank": environment.get("SLURM_LOCALID", "0"),
-        "address": environment.get("MASTER_ADDR") or environment.get("SLURM_LAUNCH_NODE_IPADDR", "localhost"),
-        "port": environment.get("MASTER_PORT", str(port)),
+        "address": address,
+        "port": environment.get("MASTER_PORT", str(_PORT + (job * _STEPS + int(step)) % _PORTS)),
     }
+
+
+def _first_host(hosts: str) -> str:
+    """That of a list as Slurm writes it: node-007 of `node-[007-012,020],login`; its first task is the first one."""
+    first = re.match(r"(?:[^,\[]|\[[^\]]*\])*", hosts)
+    return re.sub(r"\[([^],-]*)[^]]*\]", r"\1", first[0]) if first else ""

@@ -1,13 +1,16 @@
 """What a person asks for in; the device and the number of processes of a training out, before any work."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wembed.device import CPU, CUDA, device_counts, rank_device, resolve_device
+from wembed.device import CPU, CUDA, available_cores, device_counts, rank_device, resolve_device
 from wembed.errors import UsageError, WembedError
 from wembed.training.distributed.membership import Membership, own_place
 
 ALL = "all"
+_MOST_PER_CORE = 4  # processes on the CPU; more only wait for each other
+_LONGEST = 40  # characters that are repeated of what is refused
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ def placed(device: str, devices: str, environment: Mapping[str, str]) -> Placeme
         if devices != "1":
             message = f"--devices {devices!r} in one of {place.count} processes that a launcher has started"
             raise UsageError(message, "leave out --devices: each process has one device")
+        if ":" in device:
+            message = f"--device {device} in one of {place.count} processes that a launcher has started"
+            raise UsageError(message, "give --device cuda: each process has a device of its own")
         return Placement(device_of(place, resolve_device(device)), 1, place)
     processes = _number(devices)
     found = resolve_device(device)
@@ -55,21 +61,31 @@ def placed(device: str, devices: str, environment: Mapping[str, str]) -> Placeme
     if found != CPU and processes > count:
         message = f"--devices {processes} is more than there are, found {count} {found} devices"
         raise WembedError(message, "give a smaller number, or all")
+    if found == CPU and processes > _MOST_PER_CORE * available_cores():
+        message = f"--devices {processes} is more than {_MOST_PER_CORE} processes for each of {available_cores()} cores"
+        raise WembedError(message, "give a smaller number, or all")
     return Placement(found, processes, None)
 
 
 def device_of(place: Membership, device: str) -> str:
     """The device of a process among others, of a kind."""
-    return rank_device(place.local_rank) if device.startswith(CUDA) else device
+    if not device.startswith(CUDA):
+        return device
+    count = device_counts()[CUDA]
+    return rank_device(place.local_rank % count if place.has_own_devices and count else place.local_rank)
 
 
 def _number(devices: str) -> int | None:
     """How many; None for all."""
     if devices == ALL:
         return None
-    if not devices.isdecimal() or not devices.isascii() or int(devices) < 1:
-        raise UsageError(f"--devices {devices!r}: expected a number from 1, or {ALL}")
+    if not re.fullmatch(r"[1-9]\d{0,3}", devices, re.ASCII):
+        raise UsageError(f"--devices {_shortened(devices)!r}: expected a number from 1 to 9999, or {ALL}")
     return int(devices)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _available(device: str) -> int:
