@@ -27,7 +27,7 @@ def pair(folder):
     return "a.safetensors", "b.safetensors"
 
 
-@pytest.mark.parametrize("command", [("merge", "--dry-run"), ("path", "--points", "3")])
+@pytest.mark.parametrize("command", [("merge", "-o", "merged.safetensors"), ("path", "--points", "3")])
 def test_data_may_be_a_file_of_ones_own(run, pair, command):
     result = run(command[0], *pair, *command[1:], "--data", "own=own.npz", "--json")
     assert result.code == 0, result.err

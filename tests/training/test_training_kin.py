@@ -82,7 +82,7 @@ def test_twins_stand_in_one_batch_and_few_relatives_do():
         )
     ]
     members = np.arange(len(families))
-    pool = Pool.of(families, [Stack(None, members, 1, 1, 10)])
+    pool = Pool.of(families, [Stack(None, members, np.zeros_like(members), members, 1, 1, 10)])
     batches = draw_pairs(pool, 24, np.random.default_rng(0))
     assert torch.isnan(pool.accuracy).all()
     for pairs in batches:
@@ -95,7 +95,8 @@ def test_twins_stand_in_one_batch_and_few_relatives_do():
 
 def test_large_networks_come_in_smaller_batches():
     families = [example(str(number), str(number)) for number in range(16)]
-    pool = Pool.of(families, [Stack(None, np.arange(16), 1, 1, 1 << 22)])  # 4 M parameters
+    members = np.arange(16)
+    pool = Pool.of(families, [Stack(None, members, np.zeros_like(members), members, 1, 1, 1 << 22)])  # 4 M parameters
     sizes = [len(pairs.first) for pairs in draw_pairs(pool, 64, np.random.default_rng(0))]
     assert sum(sizes) == 16
     assert max(sizes) == 4
