@@ -7,6 +7,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from wembed.evaluate.results import Curve, Evaluation
 from wembed.report.figures.curves import COLOURS
@@ -41,8 +42,9 @@ def midpoints(evaluation: Evaluation) -> Figure:
     axes = figure.subplots()
     for place, strip in enumerate(strips):
         _draw(axes, place, strip)
-    axes.set_xticks(range(len(strips)), [f"{fill(drawable(strip.title), _LINE)}\nn = {strip.n}" for strip in strips])
-    axes.set_xlim(-0.5, len(strips) - 0.3)
+    titles = [f"{fill(drawable(strip.title), _LINE)}\nn = {strip.n}" for strip in strips]
+    axes.set_xticks(range(len(strips)), titles, size=SMALL)
+    axes.set_xlim(-0.5, len(strips) - 0.5)
     everything = [value for strip in strips for value in (*strip.values, strip.mean)]
     axes.set_ylim(max(0.0, min(everything) - 0.06), min(1.0, max(everything)) + 0.09)
     axes.grid(visible=False, axis="x")
@@ -89,5 +91,6 @@ def _draw(axes: Axes, place: int, strip: _Strip) -> None:
     shifts = np.random.default_rng(place).uniform(-_JITTER, _JITTER, len(strip.values))
     axes.scatter(place + shifts, strip.values, s=9, c=colour, alpha=0.45, linewidths=0, zorder=2)
     axes.hlines(strip.mean, place - _HALF, place + _HALF, color=INK, linewidth=2.2, zorder=3)
-    beside = (place + _HALF, strip.mean), (2, 0)
-    axes.annotate(f"{strip.mean:.3f}", *beside, textcoords="offset points", va="center", size=SMALL, zorder=4)
+    above = (place, strip.mean), (0, 2)
+    number = axes.annotate(f"{strip.mean:.3f}", *above, textcoords="offset points", ha="center", size=SMALL, zorder=4)
+    number.set_path_effects([withStroke(linewidth=2, foreground="white")])  # it stands on points
