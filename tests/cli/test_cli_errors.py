@@ -143,3 +143,8 @@ def test_inspect_wants_one_checkpoint(run, monkeypatch):
     result = run("inspect", "-")
     assert result.err == "error: one checkpoint is expected, found 2 on standard input\n"
     assert result.code == 2
+
+
+def test_a_wrong_choice_is_told_in_our_words(run):
+    result = run("train", "--model-type", "x")
+    assert (result.code, "'--model-type': 'x' is not one of 'gnn'" in result.err) == (2, True), result.err

@@ -23,6 +23,8 @@ from wembed.errors import UsageError, WembedError
 
 INTERRUPTED = 130
 
+_THEIR_WORDS = "Value error, "  # of the library that reads values, in front of what is wrong
+
 
 class LazyGroup(typer.core.TyperGroup):
     """A group whose commands are named by module and function; see `lazy`."""
@@ -129,7 +131,7 @@ def _told(error: Exception, as_json: bool) -> int:
 
 
 def _as_usage_error(error: typer.TyperException) -> UsageError:
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".").replace(_THEIR_WORDS, "")
     context = getattr(error, "ctx", None)
     hint = f"see `{context.command_path} --help`" if context else ""
     return UsageError(text[:1].lower() + text[1:], hint)
